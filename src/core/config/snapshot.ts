@@ -1,0 +1,11 @@
+import type { RouteIndex } from '../route/route-index.ts'
+import type { GatewaySettings, Route } from './types.ts'
+
+/** The compiled, frozen, indexed configuration an isolate works from. */
+export interface Snapshot {
+  /** 0 is the bundled document. */
+  readonly version: number
+  readonly settings: GatewaySettings
+  readonly routes: readonly Route[]
+  readonly index: RouteIndex
+}

@@ -1,0 +1,26 @@
+import type { RefusalFacts } from '../refusal.ts'
+import type { Dialect } from './dialect.ts'
+
+/** RFC 9457 problem details. */
+function problem(facts: RefusalFacts, requestId: string) {
+  return {
+    type: `urn:sluice:problem:${facts.code}`,
+    title: facts.title,
+    status: facts.status,
+    detail: facts.message,
+    code: facts.code,
+    request_id: requestId,
+  }
+}
+
+/** Plain HTTP. */
+export const http: Dialect = {
+  name: 'http',
+  requestIdHeader: 'x-request-id',
+  headers: { requestDrop: new Set(), acceptEncoding: null, tellsClient: true, accountHeader: null },
+  errorBody: (facts, requestId) => ({
+    contentType: 'application/problem+json',
+    body: JSON.stringify(problem(facts, requestId)),
+  }),
+  errorEvent: (facts, requestId) => ({ event: 'error', data: problem(facts, requestId) }),
+}

@@ -1,0 +1,28 @@
+import type { Ending } from './stream/ending.ts'
+
+/** The one line per request that metrics, logs and usage are made of. No bodies, no secrets, no query strings. */
+export interface RequestRecord {
+  readonly kind: 'request'
+  /** Milliseconds since the epoch. */
+  readonly startedMs: number
+  readonly id: string
+  /** The client's `x-request-id`, shortened and without control characters. */
+  readonly clientRequestId: string | null
+  readonly method: string
+  readonly account: string | null
+  readonly keyId: string | null
+  readonly route: string | null
+  readonly target: string | null
+  readonly status: number
+  readonly refused: string | null
+  readonly upstreamStatus: number | null
+  readonly upstreamRequestId: string | null
+  /** Which tier of the body plan carried the response. */
+  readonly tier: 'none' | 'native' | 'tap'
+  readonly ending: Ending
+  /** Body bytes handed to the client; null where the tier cannot know (native, ended early). */
+  readonly bytes: number | null
+  /** Milliseconds the request waited, by operation, and in all. */
+  readonly waits: Readonly<Record<string, number>>
+  readonly totalMs: number
+}

@@ -1,0 +1,182 @@
+/**
+ * Every reason for which the gateway itself answers instead of an upstream. The catalogue below gives status, stable
+ * code and a sentence that says what to do; a dialect only gives it shape.
+ */
+export type Refusal =
+  | { readonly refused: 'malformed_request'; readonly detail: string }
+  | { readonly refused: 'url_too_long'; readonly bytesMax: number }
+  | { readonly refused: 'no_route' }
+  | { readonly refused: 'method_not_allowed'; readonly allow: readonly string[] }
+  | { readonly refused: 'upgrade_not_allowed' }
+  | { readonly refused: 'key_missing' }
+  | { readonly refused: 'key_invalid' }
+  | { readonly refused: 'key_conflict' }
+  | { readonly refused: 'keys_unavailable'; readonly retryAfterMs: number }
+  | { readonly refused: 'keys_not_configured' }
+  | { readonly refused: 'body_too_large'; readonly bytesMax: number }
+  | { readonly refused: 'loop_detected' }
+  | { readonly refused: 'upstream_unreachable' }
+  | { readonly refused: 'upstream_first_byte_timeout'; readonly afterMs: number }
+  | { readonly refused: 'upstream_total_timeout'; readonly afterMs: number }
+  | { readonly refused: 'upstream_idle_timeout'; readonly afterMs: number }
+  | { readonly refused: 'upstream_broke_off' }
+  | { readonly refused: 'upstream_credential_refused'; readonly upstreamStatus: number }
+  | { readonly refused: 'upstream_credential_missing'; readonly secret: string }
+  | { readonly refused: 'client_left' }
+  | { readonly refused: 'misconfigured' }
+  | { readonly refused: 'internal_error' }
+
+export type RefusalReason = Refusal['refused']
+
+/** What a refusal says on the wire, before a dialect gives it shape. */
+export interface RefusalFacts {
+  /** HTTP status. */
+  readonly status: number
+  /** Stable, documented code; clients may switch on it. */
+  readonly code: RefusalReason
+  /** Short name of the kind of problem (RFC 9457 `title`). */
+  readonly title: string
+  /** What happened and what to do. Never carries a secret or an upstream's text. */
+  readonly message: string
+  /** Response headers that belong to the refusal (`allow`, `retry-after`, `www-authenticate`). */
+  readonly headers: Readonly<Record<string, string>>
+  /** Whether the same request may succeed later unchanged; becomes `x-should-retry` on LLM routes. */
+  readonly retryable: boolean
+}
+
+interface Entry {
+  readonly status: number
+  readonly title: string
+  readonly message: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly retryable?: true
+}
+
+type Catalogue = { readonly [R in RefusalReason]: (refusal: Extract<Refusal, { refused: R }>) => Entry }
+
+const challenge = { 'www-authenticate': 'Bearer realm="sluice"' }
+
+const catalogue: Catalogue = {
+  malformed_request: ({ detail }) => ({ status: 400, title: 'Malformed request', message: detail }),
+  url_too_long: ({ bytesMax }) => ({
+    status: 414,
+    title: 'URL too long',
+    message: `The URL is longer than ${bytesMax} bytes; send a shorter one.`,
+  }),
+  no_route: () => ({
+    status: 404,
+    title: 'No such route',
+    message: 'No route of this gateway has this host and path; check the URL.',
+  }),
+  method_not_allowed: ({ allow }) => ({
+    status: 405,
+    title: 'Method not allowed',
+    message: `This route accepts ${allow.join(', ')}; use one of these.`,
+    headers: { allow: allow.join(', ') },
+  }),
+  upgrade_not_allowed: () => ({
+    status: 400,
+    title: 'Upgrade not allowed',
+    message: 'This route takes no WebSocket upgrade; send a plain request.',
+  }),
+  key_missing: () => ({
+    status: 401,
+    title: 'Key missing',
+    message: 'Send your gateway key, for example as `Authorization: Bearer slc_...`.',
+    headers: challenge,
+  }),
+  key_invalid: () => ({
+    status: 401,
+    title: 'Key not valid',
+    message: 'The gateway key is not valid; check it or ask for a new one.',
+    headers: challenge,
+  }),
+  key_conflict: () => ({
+    status: 400,
+    title: 'Two different keys',
+    message: 'The request carries two different gateway keys; send only one.',
+  }),
+  keys_unavailable: ({ retryAfterMs }) => ({
+    status: 503,
+    title: 'Keys cannot be checked',
+    message: 'The gateway cannot check keys right now; try again shortly.',
+    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
+    retryable: true,
+  }),
+  keys_not_configured: () => ({
+    status: 503,
+    title: 'No key ring',
+    message: 'This gateway has no key ring; its operator must set the secret SLUICE_KEY_RING.',
+  }),
+  body_too_large: ({ bytesMax }) => ({
+    status: 413,
+    title: 'Body too large',
+    message: `The body may have at most ${bytesMax} bytes here; send a smaller one.`,
+  }),
+  loop_detected: () => ({
+    status: 508,
+    title: 'Loop detected',
+    message: 'This request has already passed through this gateway; its operator must check the upstreams.',
+  }),
+  upstream_unreachable: () => ({
+    status: 502,
+    title: 'Upstream unreachable',
+    message: 'The upstream could not be reached or hung up before it answered; try again shortly.',
+    retryable: true,
+  }),
+  upstream_first_byte_timeout: ({ afterMs }) => ({
+    status: 504,
+    title: 'Upstream timed out',
+    message: `The upstream sent nothing for ${afterMs} ms; try again later.`,
+    retryable: true,
+  }),
+  upstream_total_timeout: ({ afterMs }) => ({
+    status: 504,
+    title: 'Upstream took too long',
+    message: `The upstream was not done after ${afterMs} ms; what came is not complete.`,
+    retryable: true,
+  }),
+  upstream_idle_timeout: ({ afterMs }) => ({
+    status: 504,
+    title: 'Upstream went silent',
+    message: `Nothing moved for ${afterMs} ms; what came is not complete.`,
+    retryable: true,
+  }),
+  upstream_broke_off: () => ({
+    status: 502,
+    title: 'Upstream broke off',
+    message: 'The upstream broke off its answer; what came is not complete.',
+    retryable: true,
+  }),
+  upstream_credential_refused: () => ({
+    status: 502,
+    title: 'Upstream refused the gateway',
+    message: 'The upstream refused the credential of this gateway; its operator must check it.',
+  }),
+  upstream_credential_missing: () => ({
+    status: 503,
+    title: 'Upstream credential missing',
+    message: 'The gateway has no credential for this upstream yet; its operator must set the secret.',
+  }),
+  client_left: () => ({
+    status: 499,
+    title: 'Client closed request',
+    message: 'The client went away before the upstream answered.',
+  }),
+  misconfigured: () => ({
+    status: 503,
+    title: 'Gateway misconfigured',
+    message: 'The gateway has no valid configuration; its operator must mend it.',
+  }),
+  internal_error: () => ({
+    status: 500,
+    title: 'Internal error',
+    message: 'The gateway failed; if this goes on, tell its operator the request id.',
+  }),
+}
+
+/** Status, code, text and headers of a refusal. Unknown, revoked, expired and malformed keys answer identically. */
+export function describeRefusal(refusal: Refusal): RefusalFacts {
+  const describe = catalogue[refusal.refused] as (refusal: Refusal) => Entry
+  return { headers: {}, retryable: false, ...describe(refusal), code: refusal.refused }
+}

@@ -1,0 +1,18 @@
+/**
+ * How a response ended; each exchange has exactly one.
+ *
+ * - `complete`: every byte the upstream (or the gateway itself) had was handed to the client
+ * - `client_left`: the client went away first; the upstream was aborted
+ * - `upstream_failed`: the upstream broke the body after its headers
+ * - `idle_timeout`, `total_timeout`: the gateway ended the body because a time of the route ran out
+ * - `refused`: the gateway answered with a refusal instead of an upstream response
+ * - `upgraded`: the connection became a WebSocket, whose end the gateway does not see
+ */
+export type Ending =
+  | 'complete'
+  | 'client_left'
+  | 'upstream_failed'
+  | 'idle_timeout'
+  | 'total_timeout'
+  | 'refused'
+  | 'upgraded'

@@ -1,0 +1,202 @@
+/** The seams of the gateway: what the pipeline needs from the outside, in domain types only. */
+import type { Route, Target, Timeouts } from './core/config/types.ts'
+import type { Snapshot } from './core/config/snapshot.ts'
+import type { CanonicalTarget } from './core/route/canonical-target.ts'
+import type { Account, NewAccount, Page, PageRequest } from './core/key/account.ts'
+import type { AdminOutcome } from './core/key/admin-refusal.ts'
+import type { KeyRecord, NewKey } from './core/key/key-record.ts'
+import type { KeyPrincipal } from './core/key/principal.ts'
+import type { Awaitable, Outcome } from './core/outcome.ts'
+import type { RequestRecord } from './core/record.ts'
+import type { Ending } from './core/stream/ending.ts'
+import type { Usage } from './core/llm/usage.ts'
+
+/** Something a request can do beyond computing; counted for the profile, waits shown in `Server-Timing`. */
+export type Operation = 'kv' | 'ledger' | 'registry' | 'upstream'
+
+/** What a port call may use of the request it serves. */
+export interface Scope {
+  /** Keeps the request's context alive until the promise settles; for work that nobody waits for. */
+  defer(work: Promise<unknown>): void
+  /** Notes one operation begun. */
+  count(operation: Operation): void
+  /** Notes that the request itself waited for an operation. */
+  waited(operation: Operation, ms: number): void
+}
+
+/** The few facts of a request that its record needs; each is written by the one place named beside it. */
+export interface Facts {
+  /** match */
+  route: Route | null
+  /** authenticate */
+  account: string | null
+  /** authenticate */
+  keyId: string | null
+  /** call-upstream */
+  target: Target | null
+  /** call-upstream: the upstream's own id for the request. */
+  upstreamRequestId: string | null
+  /** call-upstream: status the upstream answered with. */
+  upstreamStatus: number | null
+}
+
+/** The life of one request. Stages hand their results on as values; what they note for the record is in `facts`. */
+export interface Exchange extends Scope {
+  readonly request: Request
+  /** Ours and random, 128 bits; never the client's. */
+  readonly id: string
+  readonly startedMs: number
+  /** Host, path and query, made canonical once; matched, authorised and forwarded as they stand here. */
+  readonly target: CanonicalTarget
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal
+  readonly facts: Facts
+}
+
+/** A request body on its way to an upstream; `bytes` can be sent again, `stream` cannot. */
+export type RequestBody =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'stream'; readonly stream: ReadableStream<Uint8Array> }
+
+/** Who is asking, after authentication. */
+export type Principal = { readonly kind: 'anonymous' } | KeyPrincipal
+
+/** What an admitted request holds; settled exactly once, however its response ends. */
+export interface Grant {
+  settle(usage: Usage | null, ending: Ending): void
+  /** Asks for more while the request runs. */
+  extend(tokens: number): Awaitable<boolean>
+  /** Gives everything back: nothing was delivered. */
+  release(): void
+}
+
+/** One call of one target. */
+export interface UpstreamCall {
+  readonly target: Target
+  readonly url: string
+  readonly method: string
+  readonly headers: Headers
+  readonly body: RequestBody
+  /** `manual`: the body's bytes as the upstream coded them. */
+  readonly encodeResponseBody: 'automatic' | 'manual'
+  /** Aborts the call when the client goes away. */
+  readonly signal: AbortSignal
+  readonly timeouts: Timeouts
+}
+
+/** An upstream that has answered; its body may still fail. */
+export interface UpstreamAnswer {
+  readonly response: Response
+  /** Aborts what is left of the call; the body's reader sees an error. */
+  abort(): void
+  /** What is left of the call's total time, in milliseconds, when the answer arrives. */
+  readonly remainingMs: number
+}
+
+export interface Upstreams {
+  /** @returns the answer once its headers are there; refusals `upstream_*` and `client_left`. */
+  call(call: UpstreamCall, scope: Scope): Promise<Outcome<UpstreamAnswer>>
+  /** The value of a target's secret, or null when the Worker has none of that name. */
+  secret(name: string): string | null
+}
+
+export interface ConfigSource {
+  /** The configuration in force; `misconfigured` when there is none. */
+  snapshot(): Outcome<Snapshot>
+}
+
+export interface KeySource {
+  /**
+   * The record of a presented key. Answers from memory with no promise when it can.
+   * @returns refusals `key_invalid`, `keys_unavailable`, `keys_not_configured`.
+   */
+  find(presented: string, scope: Scope): Awaitable<Outcome<KeyRecord>>
+}
+
+/** A key just made: its record, and its text, which is shown this once and kept nowhere. */
+export interface IssuedKeyText {
+  readonly text: string
+  readonly record: KeyRecord
+}
+
+/**
+ * Accounts and their keys, for operators. Every method may refuse with `accounts_unavailable` when the Durable Objects
+ * do not answer; what was asked for may then have happened, and asking again is safe.
+ */
+export interface KeyAdmin {
+  createAccount(account: NewAccount): Promise<AdminOutcome<Account>>
+  listAccounts(page: PageRequest): Promise<AdminOutcome<Page<Account>>>
+  /** @returns refusal `account_unknown`. */
+  getAccount(account: string): Promise<AdminOutcome<Account>>
+  /**
+   * Revokes all keys of the account for good and leaves a tombstone. Repeated, it changes nothing.
+   * @returns refusal `account_unknown`.
+   */
+  deleteAccount(account: string): Promise<AdminOutcome<Account>>
+  /** @returns refusals `account_unknown`, `account_deleted`, `keys_not_configured`. */
+  createKey(account: string, key: NewKey): Promise<AdminOutcome<IssuedKeyText>>
+  /** @returns refusal `account_unknown`. */
+  listKeys(account: string, page: PageRequest): Promise<AdminOutcome<Page<KeyRecord>>>
+  /** @returns refusals `account_unknown`, `key_unknown`. */
+  getKey(account: string, keyId: string): Promise<AdminOutcome<KeyRecord>>
+  /**
+   * Takes a key out of use for good. Repeated, it changes nothing.
+   * @returns refusals `account_unknown`, `key_unknown`.
+   */
+  revokeKey(account: string, keyId: string): Promise<AdminOutcome<KeyRecord>>
+}
+
+/** A configuration document that was in force somewhere. */
+export interface SeenConfig {
+  readonly version: number
+  /** SHA-256 of the document, lower-case hex. */
+  readonly sha256: string
+  readonly firstSeenAtMs: number
+}
+
+/** Which configurations this gateway has run with, newest first. */
+export interface ConfigHistory {
+  /** Notes a configuration. @returns what is known, the noted one included; refusal `accounts_unavailable`. */
+  note(version: number, sha256: string): Promise<AdminOutcome<readonly SeenConfig[]>>
+}
+
+export interface Limiter {
+  /** Takes what the request needs before it starts. */
+  admit(principal: Principal, route: Route, scope: Scope): Awaitable<Outcome<Grant>>
+}
+
+export interface Recorder {
+  /** One call per request, after its body has ended. Never throws. */
+  record(record: RequestRecord): void
+  /** A thrown error that no refusal foresees; its text may hold anything and is not logged. Never throws. */
+  bug(requestId: string, error: unknown): void
+  /** Something the operator set that the gateway cannot use; said once per isolate. Holds no secret. */
+  misconfigured(what: string, problems: readonly unknown[]): void
+}
+
+/** Says whether the bindings answer; for `GET /health?ready`. */
+export interface Readiness {
+  check(scope: Scope): Promise<Readonly<Record<string, 'ok' | 'failing'>>>
+}
+
+export interface Digest {
+  /** SHA-256 of the text's UTF-8 bytes. */
+  sha256(text: string): Promise<Uint8Array>
+  /** HMAC-SHA-256 (RFC 2104) of the text's UTF-8 bytes. */
+  hmacSha256(key: Uint8Array, text: string): Promise<Uint8Array>
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch; stands still between I/O on Cloudflare. */
+  nowMs(): number
+  wait(ms: number): Promise<void>
+  /** Runs the action once after `ms`, unless the returned function is called first. */
+  after(ms: number, action: () => void): () => void
+}
+
+export interface Random {
+  bytes(count: number): Uint8Array
+  /** In [0, 1). */
+  fraction(): number
+}

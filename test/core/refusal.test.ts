@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest'
+import { dialectOf } from '../../src/core/dialect/dialect.ts'
+import { describeRefusal, type Refusal } from '../../src/core/refusal.ts'
+
+const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused: R }> } = {
+  malformed_request: { refused: 'malformed_request', detail: 'The path is odd; mend it.' },
+  url_too_long: { refused: 'url_too_long', bytesMax: 16_384 },
+  no_route: { refused: 'no_route' },
+  method_not_allowed: { refused: 'method_not_allowed', allow: ['GET', 'HEAD'] },
+  upgrade_not_allowed: { refused: 'upgrade_not_allowed' },
+  key_missing: { refused: 'key_missing' },
+  key_invalid: { refused: 'key_invalid' },
+  key_conflict: { refused: 'key_conflict' },
+  keys_unavailable: { refused: 'keys_unavailable', retryAfterMs: 1500 },
+  keys_not_configured: { refused: 'keys_not_configured' },
+  body_too_large: { refused: 'body_too_large', bytesMax: 10 },
+  loop_detected: { refused: 'loop_detected' },
+  upstream_unreachable: { refused: 'upstream_unreachable' },
+  upstream_first_byte_timeout: { refused: 'upstream_first_byte_timeout', afterMs: 10 },
+  upstream_total_timeout: { refused: 'upstream_total_timeout', afterMs: 10 },
+  upstream_idle_timeout: { refused: 'upstream_idle_timeout', afterMs: 10 },
+  upstream_broke_off: { refused: 'upstream_broke_off' },
+  upstream_credential_refused: { refused: 'upstream_credential_refused', upstreamStatus: 401 },
+  upstream_credential_missing: { refused: 'upstream_credential_missing', secret: 'CANARY_NAME' },
+  client_left: { refused: 'client_left' },
+  misconfigured: { refused: 'misconfigured' },
+  internal_error: { refused: 'internal_error' },
+}
+
+const cases = Object.values(refusals).flatMap((refusal) =>
+  (['openai', 'anthropic', 'http'] as const).map((name) => ({ name, refusal, code: refusal.refused })),
+)
+
+describe('every refusal in every dialect', () => {
+  test.each(cases)(
+    '$code in $name is JSON with its code, a sentence and the request id',
+    ({ name, refusal }) => {
+      const facts = describeRefusal(refusal)
+      const { body, contentType } = dialectOf(name).errorBody(facts, 'rid-1')
+      const parsed = JSON.parse(body) as { error?: { code: string; message: string } }
+      expect(contentType).toMatch(/json$/)
+      expect(body).toContain('rid-1')
+      expect(body).toContain(`"code":"${refusal.refused}"`)
+      expect(body).toContain(JSON.stringify(facts.message))
+      expect(body).not.toContain('CANARY')
+      expect(facts.message).toMatch(/\.$/)
+      expect(facts.status).toBeGreaterThanOrEqual(400)
+      if (name !== 'http') expect(typeof parsed.error?.message).toBe('string')
+    },
+  )
+
+  test.each(cases)('$code in $name as a stream event carries the same code', ({ name, refusal }) => {
+    const event = dialectOf(name).errorEvent(describeRefusal(refusal), 'rid-1', '/v1/messages')
+    expect(JSON.stringify(event.data)).toContain(`"code":"${refusal.refused}"`)
+    expect(event.event).toBe(name === 'openai' ? null : 'error')
+  })
+})
+
+describe('headers of refusals', () => {
+  test('405 names the methods, 503 says when to try again, 401 challenges', () => {
+    expect(describeRefusal(refusals.method_not_allowed).headers).toEqual({ allow: 'GET, HEAD' })
+    expect(describeRefusal(refusals.keys_unavailable).headers).toEqual({ 'retry-after': '2' })
+    expect(describeRefusal(refusals.key_missing).headers).toHaveProperty('www-authenticate')
+  })
+})
+
+describe('the Responses format', () => {
+  test('gets its flat error event with a member the official client throws on', () => {
+    const facts = describeRefusal(refusals.upstream_broke_off)
+    const { event, data } = dialectOf('openai').errorEvent(facts, 'rid', '/v1/responses')
+    expect(event).toBe('error')
+    expect(data).toMatchObject({
+      type: 'error',
+      code: 'upstream_broke_off',
+      error: { code: 'upstream_broke_off' },
+    })
+  })
+})

@@ -1,0 +1,39 @@
+import type { Route, Target, Upstream } from '../../src/core/config/types.ts'
+
+/** A target with ordinary settings. */
+export function targetWith(changes: Partial<Target> = {}): Target {
+  return {
+    id: 'up/0',
+    origin: 'https://up.test',
+    basePath: '',
+    dialect: 'http',
+    secret: null,
+    timeouts: { firstByteMs: 1000, idleMs: 1000, totalMs: 5000 },
+    ...changes,
+  }
+}
+
+/** A route to one target, with ordinary settings. */
+export function routeWith(changes: Partial<Route> = {}, target: Target = targetWith()): Route {
+  const upstream: Upstream = { name: 'up', targets: [target] }
+  return {
+    id: 'r',
+    host: '*',
+    path: '/*',
+    methods: [],
+    upstream,
+    rewrite: null,
+    auth: 'required',
+    keySources: ['authorization', 'x-api-key'],
+    keyQuery: null,
+    dialect: target.dialect,
+    bodyBytesMax: 1_000_000,
+    requestHeaders: { remove: [], set: {} },
+    responseHeaders: { remove: [], set: {} },
+    cors: null,
+    websocket: false,
+    encodedSlash: false,
+    models: { aliases: {}, override: null },
+    ...changes,
+  }
+}
