@@ -1,5 +1,6 @@
 import type { Route, SecretReference } from '../config/types.ts'
 import type { Dialect } from '../dialect/dialect.ts'
+import { keyPrefix } from '../key/key-text.ts'
 import { foldName, hopByHop, nominated } from './hop-by-hop.ts'
 
 /** What a client could say about where a request came from or is meant to go; only the gateway says such things. */
@@ -29,9 +30,6 @@ const aboutThePathPrefix = /^(x-forwarded-|x-sluice-|cf-|x-envoy-)/
 
 /** Headers that carry credentials; all of them go when the gateway puts its own in. */
 const credentials: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'])
-
-/** The beginning of every client key of this gateway; no value that holds one is ever forwarded. */
-const keyPrefix = 'slc_'
 
 /** What the gateway itself says to the upstream. */
 export interface GatewayWords {

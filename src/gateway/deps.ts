@@ -1,0 +1,22 @@
+import type {
+  Clock,
+  ConfigSource,
+  KeySource,
+  Limiter,
+  Random,
+  Readiness,
+  Recorder,
+  Upstreams,
+} from '../ports.ts'
+
+/** Everything the data plane needs from outside. */
+export interface Deps {
+  readonly config: ConfigSource
+  readonly keys: KeySource
+  readonly limiter: Limiter
+  readonly upstreams: Upstreams
+  readonly recorder: Recorder
+  readonly readiness: Readiness
+  readonly clock: Clock
+  readonly random: Random
+}

@@ -1,0 +1,69 @@
+import { isRefusal, type Outcome } from '../core/outcome.ts'
+import type { CanonicalTarget } from '../core/route/canonical-target.ts'
+import { admit } from '../stages/admit.ts'
+import { authenticate } from '../stages/authenticate.ts'
+import { callUpstream } from '../stages/call-upstream/call-upstream.ts'
+import { match } from '../stages/match.ts'
+import type { Answer } from './answer.ts'
+import { answerBuiltin, answerPreflight } from './builtin.ts'
+import { deliver } from './deliver.ts'
+import type { Deps } from './deps.ts'
+import { RequestLife } from './exchange.ts'
+import { respond } from './respond.ts'
+
+const nowhere: CanonicalTarget = { scheme: 'https', host: '', path: '', query: '', encodedSlash: false }
+
+/**
+ * Serves one request of the data plane: exactly one response and, when its body has ended, exactly one record.
+ * Never rejects.
+ *
+ * @param target where the request goes, or why that cannot be said
+ * @param waitUntil keeps the request's context alive for work that nobody waits for
+ */
+export async function handle(
+  request: Request,
+  target: Outcome<CanonicalTarget>,
+  deps: Deps,
+  waitUntil: (work: Promise<unknown>) => void,
+): Promise<Response> {
+  const x = new RequestLife(request, isRefusal(target) ? nowhere : target, deps, waitUntil)
+  if (isRefusal(target)) return respond(x, target, deps)
+  try {
+    return respond(x, await run(x, deps), deps)
+  } catch (bug) {
+    deps.recorder.bug(x.id, bug)
+    return respond(x, { refused: 'internal_error' }, deps)
+  }
+}
+
+/**
+ * The straight line: each stage's result is the next one's parameter. A stage that has its answer in memory returns it
+ * without a promise, so on the warm path nothing is awaited before the upstream is called.
+ */
+export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> {
+  const snapshot = deps.config.snapshot()
+  if (isRefusal(snapshot)) return snapshot
+  const matched = match(x, snapshot)
+  if (isRefusal(matched)) return matched
+  if (matched.kind === 'builtin') return answerBuiltin(matched.builtin, x, deps)
+  if (matched.kind === 'preflight') return answerPreflight(x, matched.route)
+  x.mark('match')
+  const { route } = matched
+
+  const authenticated = authenticate(x, route, deps)
+  const principal = authenticated instanceof Promise ? await authenticated : authenticated
+  if (isRefusal(principal)) return principal
+  x.mark('authenticate')
+
+  const admitted = admit(x, principal, route, deps)
+  const grant = admitted instanceof Promise ? await admitted : admitted
+  if (isRefusal(grant)) return grant
+  x.grant = grant
+  x.mark('admit')
+
+  const answer = await callUpstream(x, matched, snapshot.settings, deps)
+  if (isRefusal(answer)) return answer
+  x.mark('call-upstream')
+
+  return deliver(x, route, answer, { principal, clock: deps.clock })
+}

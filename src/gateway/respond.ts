@@ -1,0 +1,66 @@
+import { dialectOf, type Dialect } from '../core/dialect/dialect.ts'
+import { addCors } from '../core/http/cors.ts'
+import { isRefusal, type Outcome } from '../core/outcome.ts'
+import { describeRefusal, type Refusal, type RefusalFacts } from '../core/refusal.ts'
+import type { Answer } from './answer.ts'
+import type { Deps } from './deps.ts'
+import type { RequestLife } from './exchange.ts'
+import { settle } from './settle.ts'
+
+/** Makes the Response of an outcome and sees to it that the exchange is settled when its body has ended. */
+export function respond(x: RequestLife, outcome: Outcome<Answer>, deps: Deps): Response {
+  return isRefusal(outcome) ? refuse(x, outcome, deps) : answer(x, outcome, deps)
+}
+
+function answer(
+  x: RequestLife,
+  { status, statusText, headers, delivery, webSocket, profiled }: Answer,
+  deps: Deps,
+): Response {
+  addGatewayHeaders(x, headers, deps)
+  if (profiled) headers.set('x-sluice-profile', profile(x))
+  const answered = { status, refusal: null, tier: delivery.tier }
+  if (delivery.ended instanceof Promise) {
+    x.defer(delivery.ended.then((delivered) => settle(x, answered, delivered, deps)))
+  } else settle(x, answered, delivery.ended, deps)
+  return new Response(delivery.body, { status, statusText, headers, webSocket, encodeBody: 'manual' })
+}
+
+/** A refusal in the dialect of its route, or as problem details where there is none. */
+function refuse(x: RequestLife, refusal: Refusal, deps: Deps): Response {
+  const { route } = x.facts
+  const dialect = dialectOf(route?.dialect ?? 'http')
+  const facts = describeRefusal(refusal)
+  const { contentType, body } = dialect.errorBody(facts, x.id)
+  const headers = new Headers(facts.headers)
+  headers.set('content-type', contentType)
+  headers.set('cache-control', 'no-store')
+  addRetryAdvice(headers, dialect, facts)
+  if (route?.cors) addCors(headers, route.cors, x.request.headers.get('origin'))
+  addGatewayHeaders(x, headers, deps)
+  const bytes = new TextEncoder().encode(body)
+  const ending = refusal.refused === 'client_left' ? 'client_left' : 'refused'
+  settle(x, { status: facts.status, refusal, tier: 'none' }, { ending, bytes: bytes.length }, deps)
+  return new Response(bytes, { status: facts.status, headers })
+}
+
+/** The official clients retry 5xx unless told otherwise (openai-node, anthropic-sdk: `x-should-retry`). */
+function addRetryAdvice(headers: Headers, dialect: Dialect, facts: RefusalFacts): void {
+  if (dialect.name !== 'http' && facts.status >= 500) headers.set('x-should-retry', String(facts.retryable))
+}
+
+function addGatewayHeaders(x: RequestLife, headers: Headers, deps: Deps): void {
+  headers.set('x-request-id', x.id)
+  const dialect = x.facts.route?.dialect
+  if (dialect !== undefined) headers.set(dialectOf(dialect).requestIdHeader, x.id)
+  const snapshot = deps.config.snapshot()
+  if (isRefusal(snapshot) || !snapshot.settings.serverTiming) return
+  const waits = Object.entries(x.waits).map(([operation, ms]) => `${operation};dur=${ms}`)
+  if (waits.length > 0) headers.append('server-timing', waits.join(', '))
+}
+
+/** Stages with the time at which each ended (ms since the request began), operations counted, waits in ms. */
+function profile(x: RequestLife): string {
+  const stages = Object.fromEntries(x.marks.map(([stage, endedMs]) => [stage, endedMs - x.startedMs]))
+  return JSON.stringify({ stages, operations: x.operations, waits: x.waits })
+}

@@ -1,0 +1,57 @@
+import type { Tail } from '../core/stream/sse-tail.ts'
+import type { Clock } from '../ports.ts'
+
+const pieceBytes = 65_536
+
+type Read = ReadableStreamReadResult<Uint8Array>
+
+/**
+ * The second branch of a teed body, read seldom and in large pieces. It must never be read eagerly while the client's
+ * branch is live: that would starve the client.
+ */
+export class SideBranch {
+  readonly tail: Tail
+  readonly #reader: ReadableStreamBYOBReader
+  readonly #clock: Clock
+  #pending: Promise<Read> | null = null
+  #done = false
+
+  constructor(stream: ReadableStream<Uint8Array>, tail: Tail, clock: Clock) {
+    this.tail = tail
+    this.#reader = stream.getReader({ mode: 'byob' })
+    this.#clock = clock
+  }
+
+  /** Takes what is buffered. A read that finds nothing within `ms` stays pending for the next sweep. @returns bytes */
+  async sweep(ms: number): Promise<number> {
+    let total = 0
+    for (;;) {
+      const bytes = await this.#take(ms)
+      total += bytes
+      if (bytes < pieceBytes) return total
+    }
+  }
+
+  /** Reads to the end of a stream that has ended for the client. */
+  async drain(): Promise<void> {
+    while (!this.#done) await this.#take(1000)
+  }
+
+  /** Gives the branch up; with the client's branch gone too, this closes the upstream. */
+  async cancel(): Promise<void> {
+    if (!this.#done) await this.#reader.cancel().catch(() => {})
+  }
+
+  async #take(ms: number): Promise<number> {
+    if (this.#done) return 0
+    this.#pending ??= this.#reader.read(new Uint8Array(pieceBytes))
+    const pending = this.#pending.catch((): Read => ({ done: true, value: undefined }))
+    const read = await Promise.race([pending, this.#clock.wait(ms)])
+    if (read === undefined) return 0
+    this.#pending = null
+    this.#done = read.done
+    if (read.value === undefined || read.value.length === 0) return 0
+    this.tail.push(read.value)
+    return read.value.length
+  }
+}

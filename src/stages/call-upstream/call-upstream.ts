@@ -1,0 +1,118 @@
+import type { GatewaySettings, Route, Target } from '../../core/config/types.ts'
+import { dialectOf } from '../../core/dialect/dialect.ts'
+import {
+  hasPassed,
+  upstreamHeaders,
+  type GatewayWords,
+  type InjectedSecret,
+} from '../../core/http/request-headers.ts'
+import { isRefusal, type Outcome } from '../../core/outcome.ts'
+import type { Refusal } from '../../core/refusal.ts'
+import type { RouteMatch } from '../../core/route/route-index.ts'
+import { upstreamPath } from '../../core/route/rewrite.ts'
+import type { Exchange, UpstreamAnswer, Upstreams } from '../../ports.ts'
+import { forwardedQuery } from './forwarded-query.ts'
+import { requestBody } from './request-body.ts'
+
+type Match = Extract<RouteMatch, { kind: 'route' }>
+
+/**
+ * Calls the route's upstream and answers once its response headers are there.
+ * @returns refusals `upstream_*`, `body_too_large`, `loop_detected`, `upgrade_not_allowed`, `malformed_request`,
+ *   `client_left`
+ */
+export function callUpstream(
+  x: Exchange,
+  match: Match,
+  settings: GatewaySettings,
+  deps: { readonly upstreams: Upstreams },
+): Promise<Outcome<UpstreamAnswer>> | Refusal {
+  const { route } = match
+  const websocket = x.request.headers.get('upgrade')?.toLowerCase() === 'websocket'
+  if (websocket && !route.websocket) return { refused: 'upgrade_not_allowed' }
+  if (hasPassed(x.request.headers.get('via'), settings.name)) return { refused: 'loop_detected' }
+  const target = route.upstream.targets[0]
+  if (target === undefined) return { refused: 'misconfigured' }
+  const secret = injectedSecret(target, deps.upstreams)
+  if (isRefusal(secret)) return secret
+  const sendable = requestBody(x, route)
+  if (isRefusal(sendable)) return sendable
+  const words = gatewayWords(x, settings, websocket)
+  const headers = upstreamHeaders(
+    x.request.headers,
+    { route, dialect: dialectOf(route.dialect), secret },
+    words,
+  )
+  x.facts.target = target
+  const answered = deps.upstreams.call(
+    {
+      target,
+      url: target.origin + upstreamPath(match, target) + forwardedQuery(x.target.query, route),
+      method: x.request.method,
+      headers,
+      body: sendable.body,
+      encodeResponseBody: 'manual',
+      signal: x.signal,
+      timeouts: target.timeouts,
+    },
+    x,
+  )
+  return answered.then((answer) => judge(x, answer, sendable.cut()))
+}
+
+function injectedSecret(target: Target, upstreams: Upstreams): Outcome<InjectedSecret | null> {
+  if (target.secret === null) return null
+  const value = upstreams.secret(target.secret.secret)
+  if (value === null) return { refused: 'upstream_credential_missing', secret: target.secret.secret }
+  return { reference: target.secret, value }
+}
+
+function gatewayWords(x: Exchange, settings: GatewaySettings, websocket: boolean): GatewayWords {
+  const { headers } = x.request
+  const edge = x.request.cf as { readonly clientAcceptEncoding?: string } | undefined
+  return {
+    requestId: x.id,
+    name: settings.name,
+    clientAddress: settings.clientAddress === 'cloudflare' ? headers.get('cf-connecting-ip') : null,
+    host: x.target.host,
+    scheme: x.target.scheme,
+    acceptEncoding: edge?.clientAcceptEncoding ?? headers.get('accept-encoding'),
+    websocket,
+  }
+}
+
+/** Notes what the upstream said, and refuses in its place where its words are about the gateway's own credential. */
+function judge(
+  x: Exchange,
+  answer: Outcome<UpstreamAnswer>,
+  cut: 'too_large' | 'unreadable' | null,
+): Outcome<UpstreamAnswer> {
+  const { route, target } = x.facts
+  if (cut === 'too_large' && route !== null) {
+    if (!isRefusal(answer)) answer.abort()
+    return { refused: 'body_too_large', bytesMax: route.bodyBytesMax }
+  }
+  if (isRefusal(answer)) {
+    if (cut === null || x.signal.aborted) return answer
+    return {
+      refused: 'malformed_request',
+      detail: 'The body broke off or is not well framed; send it whole.',
+    }
+  }
+  const { response } = answer
+  x.facts.upstreamStatus = response.status
+  x.facts.upstreamRequestId = response.headers.get('x-request-id') ?? response.headers.get('request-id')
+  if (response.status > 599) {
+    answer.abort()
+    return { refused: 'upstream_unreachable' }
+  }
+  const unwelcome = response.status === 401 || response.status === 403
+  if (!unwelcome || !speaksOfUs(route, target)) return answer
+  answer.abort()
+  return { refused: 'upstream_credential_refused', upstreamStatus: response.status }
+}
+
+/** An LLM provider's 401 or 403 is about the credential the gateway put in, and may repeat it. */
+function speaksOfUs(route: Route | null, target: Target | null): boolean {
+  return route !== null && route.dialect !== 'http' && target !== null && target.secret !== null
+}
