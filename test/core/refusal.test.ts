@@ -5,6 +5,7 @@ import { describeRefusal, type Refusal } from '../../src/core/refusal.ts'
 const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused: R }> } = {
   malformed_request: { refused: 'malformed_request', detail: 'The path is odd; mend it.' },
   url_too_long: { refused: 'url_too_long', bytesMax: 16_384 },
+  headers_too_large: { refused: 'headers_too_large', fieldsMax: 1, bytesMax: 2 },
   no_route: { refused: 'no_route' },
   method_not_allowed: { refused: 'method_not_allowed', allow: ['GET', 'HEAD'] },
   upgrade_not_allowed: { refused: 'upgrade_not_allowed' },
@@ -14,6 +15,8 @@ const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused
   keys_unavailable: { refused: 'keys_unavailable', retryAfterMs: 1500 },
   keys_not_configured: { refused: 'keys_not_configured' },
   body_too_large: { refused: 'body_too_large', bytesMax: 10 },
+  body_too_slow: { refused: 'body_too_slow', afterMs: 10 },
+  encoding_not_supported: { refused: 'encoding_not_supported' },
   loop_detected: { refused: 'loop_detected' },
   upstream_unreachable: { refused: 'upstream_unreachable' },
   upstream_first_byte_timeout: { refused: 'upstream_first_byte_timeout', afterMs: 10 },
@@ -22,6 +25,7 @@ const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused
   upstream_broke_off: { refused: 'upstream_broke_off' },
   upstream_credential_refused: { refused: 'upstream_credential_refused', upstreamStatus: 401 },
   upstream_credential_missing: { refused: 'upstream_credential_missing', secret: 'CANARY_NAME' },
+  upstream_error: { refused: 'upstream_error', upstreamStatus: 529, retryAfter: '7' },
   client_left: { refused: 'client_left' },
   misconfigured: { refused: 'misconfigured' },
   internal_error: { refused: 'internal_error' },
@@ -60,6 +64,7 @@ describe('headers of refusals', () => {
   test('405 names the methods, 503 says when to try again, 401 challenges', () => {
     expect(describeRefusal(refusals.method_not_allowed).headers).toEqual({ allow: 'GET, HEAD' })
     expect(describeRefusal(refusals.keys_unavailable).headers).toEqual({ 'retry-after': '2' })
+    expect(describeRefusal(refusals.upstream_error).headers).toEqual({ 'retry-after': '7' })
     expect(describeRefusal(refusals.key_missing).headers).toHaveProperty('www-authenticate')
   })
 })

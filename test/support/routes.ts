@@ -28,6 +28,7 @@ export function routeWith(changes: Partial<Route> = {}, target: Target = targetW
     keyQuery: null,
     dialect: target.dialect,
     bodyBytesMax: 1_000_000,
+    bodyMs: 10_000,
     requestHeaders: { remove: [], set: {} },
     responseHeaders: { remove: [], set: {} },
     cors: null,

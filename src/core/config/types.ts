@@ -78,6 +78,8 @@ export interface Route {
   readonly keyQuery: string | null
   readonly dialect: DialectName
   readonly bodyBytesMax: number
+  /** How long a request body may take to arrive, in milliseconds. */
+  readonly bodyMs: number
   readonly requestHeaders: HeaderEdits
   readonly responseHeaders: HeaderEdits
   readonly cors: CorsPolicy | null

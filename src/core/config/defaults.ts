@@ -1,0 +1,52 @@
+import type { DialectName, GatewaySettings, KeySourceName, SecretReference, Timeouts } from './types.ts'
+
+const mebibyte = 1_048_576
+
+const llmTimeouts: Timeouts = { firstByteMs: 300_000, idleMs: 60_000, totalMs: 600_000 }
+
+/** Timeouts of a target, by its dialect: a model may think for minutes before its first byte. */
+export const defaultTimeouts: Readonly<Record<DialectName, Timeouts>> = {
+  openai: llmTimeouts,
+  anthropic: llmTimeouts,
+  http: { firstByteMs: 15_000, idleMs: 30_000, totalMs: 60_000 },
+}
+
+/** How a target's secret is carried, by the target's dialect. */
+export const defaultSecretPlace: Readonly<Record<DialectName, Omit<SecretReference, 'secret'>>> = {
+  openai: { header: 'authorization', prefix: 'Bearer ' },
+  anthropic: { header: 'x-api-key', prefix: '' },
+  http: { header: 'authorization', prefix: 'Bearer ' },
+}
+
+/** Largest request body of a route, by its dialect. */
+export const defaultBodyBytesMax: Readonly<Record<DialectName, number>> = {
+  openai: 32 * mebibyte,
+  anthropic: 32 * mebibyte,
+  http: 100 * mebibyte,
+}
+
+export const defaultGateway: GatewaySettings = {
+  name: 'sluice',
+  clientAddress: 'cloudflare',
+  serverTiming: true,
+  logSample: 1,
+}
+
+export const defaultKeySources: readonly KeySourceName[] = ['authorization', 'x-api-key']
+
+/** What a route does that says nothing else. */
+export const defaultRoute = {
+  host: '*',
+  auth: 'required',
+  bodyMs: 300_000,
+  websocket: false,
+  encodedSlash: false,
+} as const
+
+/** What a route with `cors` allows beyond its origins. */
+export const defaultCors = {
+  allowHeaders: ['authorization', 'content-type', 'x-api-key'],
+  exposeHeaders: ['x-request-id', 'request-id', 'retry-after'],
+  credentials: false,
+  maxAgeSeconds: 600,
+} as const

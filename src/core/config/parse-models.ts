@@ -1,0 +1,31 @@
+import { note, optional, optionalOrNull, type Place, readEntries, readFields, type Reader } from './place.ts'
+import { textThat } from './readers.ts'
+import type { ModelPolicy } from './types.ts'
+
+const aliasesMax = 1_000
+const modelForm = /^[!-~]{1,256}$/
+
+const modelName = textThat('a model name: 1 to 256 visible ASCII characters', (text) => modelForm.test(text))
+
+/** A route's names for models; without any, models keep the names clients give them. */
+export function parseModels(place: Place): ModelPolicy {
+  const field = place.value === undefined ? undefined : readFields(place, ['aliases', 'override'])
+  if (field === undefined) return { aliases: {}, override: null }
+  return {
+    aliases: optional(field('aliases'), modelAliases, {}),
+    override: optionalOrNull(field('override'), modelName),
+  }
+}
+
+const modelAliases: Reader<Readonly<Record<string, string>>> = (place) => {
+  const entries = readEntries(place)
+  if (entries === undefined) return undefined
+  if (entries.size > aliasesMax) note(place, `at most ${aliasesMax} aliases`, String(entries.size))
+  const aliases: [string, string][] = []
+  for (const [alias, child] of entries) {
+    if (!modelForm.test(alias)) note(child, 'an alias of 1 to 256 visible ASCII characters', 'another name')
+    const model = modelName(child)
+    if (model !== undefined) aliases.push([alias, model])
+  }
+  return Object.fromEntries(aliases)
+}

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest'
+import {
+  defaultBodyBytesMax,
+  defaultCors,
+  defaultGateway,
+  defaultKeySources,
+  defaultRoute,
+  defaultSecretPlace,
+  defaultTimeouts,
+} from '../../src/core/config/defaults.ts'
+import { type InvalidConfig, parseConfig } from '../../src/core/config/parse.ts'
+import schema from '../../docs/sluice.schema.json' with { type: 'json' }
+import page from '../../docs/configuration.md?raw'
+import { sampleDocument, withRoute, withTarget } from './config-samples.ts'
+
+/** The cells of the table rows between two lines of the page, code marks taken off. */
+function rowsBetween(from: string, to: string): readonly string[][] {
+  const start = page.indexOf(from)
+  const section = page.slice(start, page.indexOf(to, start + from.length))
+  expect(start, from).toBeGreaterThan(0)
+  const rows = section.split('\n').filter((line) => line.startsWith('| `'))
+  return rows.map((line) =>
+    line
+      .slice(1, -1)
+      .split(/ \| /)
+      .map((cell) => cell.trim().replace(/^(`+) ?(.*?) ?\1$/, '$2')),
+  )
+}
+
+function defaultsBetween(from: string, to: string): Record<string, unknown> {
+  const rows = rowsBetween(from, to)
+  return Object.fromEntries(rows.map(([name = '', value = '']) => [name, wordOrJson(value)]))
+}
+
+function wordOrJson(cell: string): unknown {
+  return /^["[{\dtfn]/.test(cell) && !cell.startsWith('the ') ? JSON.parse(cell) : cell
+}
+
+describe('the page on configuration says of', () => {
+  it('the gateway what holds by default', () => {
+    const { logSample, ...others } = defaultGateway
+    expect(defaultsBetween('### `gateway`', '### `upstreams`')).toEqual({
+      ...others,
+      'log.sample': logSample,
+    })
+  })
+
+  it('targets and bodies what holds by default in each dialect', () => {
+    const rows = rowsBetween("By the target's dialect", '### `routes`')
+    const dialects = ['openai', 'anthropic', 'http'] as const
+    const said = rows.map(([name, ...cells]) => [name, cells.map((cell) => JSON.parse(cell) as unknown)])
+    expect(Object.fromEntries(said)).toEqual({
+      'secret.header': dialects.map((dialect) => defaultSecretPlace[dialect].header),
+      'secret.prefix': dialects.map((dialect) => defaultSecretPlace[dialect].prefix),
+      'timeouts.firstByteMs': dialects.map((dialect) => defaultTimeouts[dialect].firstByteMs),
+      'timeouts.idleMs': dialects.map((dialect) => defaultTimeouts[dialect].idleMs),
+      'timeouts.totalMs': dialects.map((dialect) => defaultTimeouts[dialect].totalMs),
+      bodyBytesMax: dialects.map((dialect) => defaultBodyBytesMax[dialect]),
+    })
+  })
+
+  it('routes what holds by default, and every setting', () => {
+    const said = defaultsBetween('### `routes`', 'Header edits never')
+    expect(Object.keys(said)).toEqual(Object.keys(schema.$defs.route.properties))
+    expect(said).toMatchObject({ ...defaultRoute, keySources: defaultKeySources, methods: [], cors: null })
+  })
+
+  it('CORS what holds by default, and every setting', () => {
+    const said = defaultsBetween('Each `cors`', '## How problems')
+    expect(said).toEqual({ origins: 'required', ...defaultCors })
+  })
+
+  it('problems what they look like', () => {
+    const draft = withTarget({ secret: 'x'.repeat(51) })
+    Object.assign(draft, { gatway: {}, upstreams: { openai: draft.upstreams['llm'] } })
+    draft.routes = [
+      { id: 'chat', path: '/v1/chat', upstream: 'opnai' },
+      { id: 'a', path: '/a', upstream: 'openai' },
+    ]
+    const twice = withRoute({ id: 'chat' }, 1)
+    const problems = [draft, twice].flatMap((document) => (parseConfig(document) as InvalidConfig).problems)
+    const said = rowsBetween('## How problems', 'What looks like').map(([path, expected, found]) => ({
+      path,
+      expected,
+      found,
+    }))
+    expect(said).toEqual(problems)
+  })
+})
+
+it('the first example of the page is a good document', () => {
+  const example = /```json\n(.*?)```/s.exec(page)?.[1] ?? ''
+  expect(parseConfig(JSON.parse(example))).toMatchObject({ routes: { length: 3 } })
+  expect(parseConfig(sampleDocument())).toMatchObject({ routes: { length: 2 } })
+})
+
+it('the schema names the defaults that the code has', () => {
+  const { gateway, route, cors } = schema.$defs
+  expect(gateway.properties.name.default).toBe(defaultGateway.name)
+  expect(gateway.properties.clientAddress.default).toBe(defaultGateway.clientAddress)
+  expect(gateway.properties.serverTiming.default).toBe(defaultGateway.serverTiming)
+  expect(gateway.properties.log.properties.sample.default).toBe(defaultGateway.logSample)
+  expect(route.properties).toMatchObject({
+    host: { default: defaultRoute.host },
+    auth: { default: defaultRoute.auth },
+    keySources: { default: defaultKeySources },
+    bodyMs: { default: defaultRoute.bodyMs },
+    websocket: { default: defaultRoute.websocket },
+    encodedSlash: { default: defaultRoute.encodedSlash },
+  })
+  expect(cors.properties.allowHeaders.default).toEqual(defaultCors.allowHeaders)
+  expect(cors.properties.exposeHeaders.default).toEqual(defaultCors.exposeHeaders)
+  expect(cors.properties.credentials.default).toBe(defaultCors.credentials)
+  expect(cors.properties.maxAgeSeconds.default).toBe(defaultCors.maxAgeSeconds)
+})
