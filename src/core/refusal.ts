@@ -5,6 +5,7 @@
 export type Refusal =
   | { readonly refused: 'malformed_request'; readonly detail: string }
   | { readonly refused: 'url_too_long'; readonly bytesMax: number }
+  | { readonly refused: 'headers_too_large'; readonly fieldsMax: number; readonly bytesMax: number }
   | { readonly refused: 'no_route' }
   | { readonly refused: 'method_not_allowed'; readonly allow: readonly string[] }
   | { readonly refused: 'upgrade_not_allowed' }
@@ -14,6 +15,8 @@ export type Refusal =
   | { readonly refused: 'keys_unavailable'; readonly retryAfterMs: number }
   | { readonly refused: 'keys_not_configured' }
   | { readonly refused: 'body_too_large'; readonly bytesMax: number }
+  | { readonly refused: 'body_too_slow'; readonly afterMs: number }
+  | { readonly refused: 'encoding_not_supported' }
   | { readonly refused: 'loop_detected' }
   | { readonly refused: 'upstream_unreachable' }
   | { readonly refused: 'upstream_first_byte_timeout'; readonly afterMs: number }
@@ -22,6 +25,11 @@ export type Refusal =
   | { readonly refused: 'upstream_broke_off' }
   | { readonly refused: 'upstream_credential_refused'; readonly upstreamStatus: number }
   | { readonly refused: 'upstream_credential_missing'; readonly secret: string }
+  | {
+      readonly refused: 'upstream_error'
+      readonly upstreamStatus: number
+      readonly retryAfter: string | null
+    }
   | { readonly refused: 'client_left' }
   | { readonly refused: 'misconfigured' }
   | { readonly refused: 'internal_error' }
@@ -62,6 +70,11 @@ const catalogue: Catalogue = {
     status: 414,
     title: 'URL too long',
     message: `The URL is longer than ${bytesMax} bytes; send a shorter one.`,
+  }),
+  headers_too_large: ({ fieldsMax, bytesMax }) => ({
+    status: 431,
+    title: 'Headers too large',
+    message: `A request may have at most ${fieldsMax} header fields with ${bytesMax} bytes in all; send fewer.`,
   }),
   no_route: () => ({
     status: 404,
@@ -113,6 +126,17 @@ const catalogue: Catalogue = {
     title: 'Body too large',
     message: `The body may have at most ${bytesMax} bytes here; send a smaller one.`,
   }),
+  body_too_slow: ({ afterMs }) => ({
+    status: 408,
+    title: 'Body too slow',
+    message: `The body had not arrived after ${afterMs} ms; send it faster or in smaller parts.`,
+    retryable: true,
+  }),
+  encoding_not_supported: () => ({
+    status: 415,
+    title: 'Encoding not supported',
+    message: 'This route takes no body with a content-encoding; send it as it is.',
+  }),
   loop_detected: () => ({
     status: 508,
     title: 'Loop detected',
@@ -157,6 +181,16 @@ const catalogue: Catalogue = {
     status: 503,
     title: 'Upstream credential missing',
     message: 'The gateway has no credential for this upstream yet; its operator must set the secret.',
+  }),
+  upstream_error: ({ upstreamStatus, retryAfter }) => ({
+    status: upstreamStatus,
+    title: upstreamStatus === 429 ? 'Upstream limit reached' : 'Upstream error',
+    message:
+      upstreamStatus === 429
+        ? 'The upstream takes no more requests from this gateway right now; try again later.'
+        : `The upstream failed with status ${upstreamStatus}; try again later.`,
+    headers: retryAfter === null ? {} : { 'retry-after': retryAfter },
+    retryable: true,
   }),
   client_left: () => ({
     status: 499,

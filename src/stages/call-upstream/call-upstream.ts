@@ -1,4 +1,4 @@
-import type { GatewaySettings, Route, Target } from '../../core/config/types.ts'
+import type { GatewaySettings, Target } from '../../core/config/types.ts'
 import { dialectOf } from '../../core/dialect/dialect.ts'
 import {
   hasPassed,
@@ -10,8 +10,9 @@ import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import type { RouteMatch } from '../../core/route/route-index.ts'
 import { upstreamPath } from '../../core/route/rewrite.ts'
-import type { Exchange, UpstreamAnswer, Upstreams } from '../../ports.ts'
+import type { Clock, Exchange, UpstreamAnswer, Upstreams } from '../../ports.ts'
 import { forwardedQuery } from './forwarded-query.ts'
+import { judgeAnswer } from './judge-answer.ts'
 import { requestBody } from './request-body.ts'
 
 type Match = Extract<RouteMatch, { kind: 'route' }>
@@ -25,7 +26,7 @@ export function callUpstream(
   x: Exchange,
   match: Match,
   settings: GatewaySettings,
-  deps: { readonly upstreams: Upstreams },
+  deps: { readonly upstreams: Upstreams; readonly clock: Clock },
 ): Promise<Outcome<UpstreamAnswer>> | Refusal {
   const { route } = match
   const websocket = x.request.headers.get('upgrade')?.toLowerCase() === 'websocket'
@@ -35,7 +36,7 @@ export function callUpstream(
   if (target === undefined) return { refused: 'misconfigured' }
   const secret = injectedSecret(target, deps.upstreams)
   if (isRefusal(secret)) return secret
-  const sendable = requestBody(x, route)
+  const sendable = requestBody(x, route, deps.clock)
   if (isRefusal(sendable)) return sendable
   const words = gatewayWords(x, settings, websocket)
   const headers = upstreamHeaders(
@@ -57,7 +58,13 @@ export function callUpstream(
     },
     x,
   )
-  return answered.then((answer) => judge(x, answer, sendable.cut()))
+  return answered.then((answer) =>
+    judgeAnswer(x, answer, {
+      cut: sendable.cut(),
+      secret: secret?.value ?? null,
+      clock: deps.clock,
+    }),
+  )
 }
 
 function injectedSecret(target: Target, upstreams: Upstreams): Outcome<InjectedSecret | null> {
@@ -79,40 +86,4 @@ function gatewayWords(x: Exchange, settings: GatewaySettings, websocket: boolean
     acceptEncoding: edge?.clientAcceptEncoding ?? headers.get('accept-encoding'),
     websocket,
   }
-}
-
-/** Notes what the upstream said, and refuses in its place where its words are about the gateway's own credential. */
-function judge(
-  x: Exchange,
-  answer: Outcome<UpstreamAnswer>,
-  cut: 'too_large' | 'unreadable' | null,
-): Outcome<UpstreamAnswer> {
-  const { route, target } = x.facts
-  if (cut === 'too_large' && route !== null) {
-    if (!isRefusal(answer)) answer.abort()
-    return { refused: 'body_too_large', bytesMax: route.bodyBytesMax }
-  }
-  if (isRefusal(answer)) {
-    if (cut === null || x.signal.aborted) return answer
-    return {
-      refused: 'malformed_request',
-      detail: 'The body broke off or is not well framed; send it whole.',
-    }
-  }
-  const { response } = answer
-  x.facts.upstreamStatus = response.status
-  x.facts.upstreamRequestId = response.headers.get('x-request-id') ?? response.headers.get('request-id')
-  if (response.status > 599) {
-    answer.abort()
-    return { refused: 'upstream_unreachable' }
-  }
-  const unwelcome = response.status === 401 || response.status === 403
-  if (!unwelcome || !speaksOfUs(route, target)) return answer
-  answer.abort()
-  return { refused: 'upstream_credential_refused', upstreamStatus: response.status }
-}
-
-/** An LLM provider's 401 or 403 is about the credential the gateway put in, and may repeat it. */
-function speaksOfUs(route: Route | null, target: Target | null): boolean {
-  return route !== null && route.dialect !== 'http' && target !== null && target.secret !== null
 }

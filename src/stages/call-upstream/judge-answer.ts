@@ -1,0 +1,126 @@
+import type { Route, Target } from '../../core/config/types.ts'
+import { redactAccount } from '../../core/dialect/account-text.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
+import type { Refusal } from '../../core/refusal.ts'
+import type { Clock, Exchange, UpstreamAnswer } from '../../ports.ts'
+import type { Cut } from './carry-body.ts'
+
+/** What the call itself knows beside the answer. */
+export interface CallFacts {
+  /** Why the request's body was cut on its way, if it was. */
+  readonly cut: Cut | null
+  /** The credential the gateway put in. */
+  readonly secret: string | null
+  readonly clock: Clock
+}
+
+const errorBytesMax = 65_536
+
+/**
+ * Notes what the upstream said, and refuses in its place where its words would be about the account behind the
+ * gateway's own credential. Errors about the client's own request pass, without ids and credentials of that account.
+ */
+export function judgeAnswer(
+  x: Exchange,
+  answer: Outcome<UpstreamAnswer>,
+  facts: CallFacts,
+): Awaitable<Outcome<UpstreamAnswer>> {
+  const { route, target } = x.facts
+  if (isRefusal(answer)) return refusalOfCut(x, facts.cut) ?? answer
+  if (facts.cut === 'too_large') {
+    answer.abort()
+    return refusalOfCut(x, facts.cut) ?? answer
+  }
+  const { status, headers } = answer.response
+  x.facts.upstreamStatus = status
+  x.facts.upstreamRequestId = headers.get('x-request-id') ?? headers.get('request-id')
+  const refusal = refusalFor(answer.response, speaksOfUs(route, target))
+  if (refusal !== null) {
+    answer.abort()
+    return refusal
+  }
+  if (status < 400 || facts.secret === null || !speaksOfUs(route, target)) return answer
+  return withoutAccount(answer, facts.secret, facts.clock)
+}
+
+/** A call that failed because the client's own body did; null when the body is not to blame. */
+function refusalOfCut(x: Exchange, cut: Cut | null): Refusal | null {
+  const { route } = x.facts
+  if (cut === null || route === null || x.signal.aborted) return null
+  switch (cut) {
+    case 'too_large':
+      return { refused: 'body_too_large', bytesMax: route.bodyBytesMax }
+    case 'too_slow':
+      return { refused: 'body_too_slow', afterMs: route.bodyMs }
+    case 'unreadable':
+      return {
+        refused: 'malformed_request',
+        detail: 'The body broke off or is not well framed; send it whole.',
+      }
+  }
+}
+
+/** Whether an answer's errors may speak of the gateway's own account at an LLM provider. */
+function speaksOfUs(route: Route | null, target: Target | null): boolean {
+  return route !== null && route.dialect !== 'http' && target !== null && target.secret !== null
+}
+
+function refusalFor({ status, headers }: Response, ofUs: boolean): Refusal | null {
+  if (status > 599) return { refused: 'upstream_unreachable' }
+  if (!ofUs) return null
+  if (status === 401 || status === 403)
+    return { refused: 'upstream_credential_refused', upstreamStatus: status }
+  if (status !== 429 && status < 500) return null
+  return { refused: 'upstream_error', upstreamStatus: status, retryAfter: retryAfter(headers) }
+}
+
+/** Seconds or an HTTP date (RFC 9110 §10.2.3), as the upstream gave them; anything else is left out. */
+function retryAfter(headers: Headers): string | null {
+  const value = headers.get('retry-after')
+  return value !== null && /^[\w ,:.+-]{1,40}$/.test(value) ? value : null
+}
+
+/** How long an error's body may take. */
+const errorPatienceMs = 10_000
+
+async function withoutAccount(
+  answer: UpstreamAnswer,
+  secret: string,
+  clock: Clock,
+): Promise<Outcome<UpstreamAnswer>> {
+  const { response } = answer
+  const declared = Number(response.headers.get('content-length') ?? 0)
+  if (declared > errorBytesMax || response.headers.has('content-encoding')) {
+    answer.abort()
+    return { refused: 'upstream_error', upstreamStatus: response.status, retryAfter: null }
+  }
+  const cancelTimer = clock.after(Math.min(errorPatienceMs, answer.remainingMs), () => answer.abort())
+  const text = await boundedText(response)
+  cancelTimer()
+  if (text === null) {
+    answer.abort()
+    return { refused: 'upstream_broke_off' }
+  }
+  const bytes = new TextEncoder().encode(redactAccount(text, secret))
+  const headers = new Headers(response.headers)
+  headers.set('content-length', String(bytes.length))
+  const { status, statusText } = response
+  return { ...answer, response: new Response(bytes, { status, statusText, headers }) }
+}
+
+/** A body as text; null when it breaks off or is larger than an error has any need to be. */
+async function boundedText(response: Response): Promise<string | null> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let total = 0
+  try {
+    for await (const chunk of response.body ?? []) {
+      total += chunk.length
+      if (total > errorBytesMax) return null
+      text += decoder.decode(chunk, { stream: true })
+    }
+    return text + decoder.decode()
+  } catch {
+    return null
+  }
+}
