@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Route } from '../../src/core/config/types.ts'
 import { dialectOf } from '../../src/core/dialect/dialect.ts'
 import { hasPassed, upstreamHeaders, type GatewayWords } from '../../src/core/http/request-headers.ts'
+import { isRefusal } from '../../src/core/outcome.ts'
 import { routeWith } from '../support/routes.ts'
 
 const words: GatewayWords = {
@@ -25,7 +26,13 @@ function sent(
 ) {
   const full = routeWith(route)
   const policy = { route: full, dialect: dialectOf(full.dialect), secret }
-  return Object.fromEntries(upstreamHeaders(new Headers(client), policy, words))
+  return Object.fromEntries(made(new Headers(client), policy))
+}
+
+function made(client: Headers, policy: Parameters<typeof upstreamHeaders>[1]): Headers {
+  const headers = upstreamHeaders(client, policy, words)
+  if (isRefusal(headers)) throw new Error(headers.refused)
+  return headers
 }
 
 describe('headers an upstream gets', () => {
@@ -70,7 +77,7 @@ describe('headers an upstream gets', () => {
       ['x-kept', '1'],
     ])
     const route = routeWith()
-    const headers = upstreamHeaders(client, { route, dialect: dialectOf('http'), secret: null }, words)
+    const headers = made(client, { route, dialect: dialectOf('http'), secret: null })
     expect([headers.get('x-private'), headers.get('accept'), headers.get('x-kept')]).toEqual([
       null,
       null,
@@ -140,6 +147,21 @@ describe('headers an upstream gets', () => {
     const headers = sent({ 'x-a': '1', 'x-b': '1' }, { requestHeaders }, openaiSecret)
     expect(headers).toMatchObject({ 'x-b': '2', authorization: 'Bearer sk-upstream', via: '1.1 gw' })
     expect(headers['x-a']).toBeUndefined()
+  })
+})
+
+describe('a request with too many or too large headers', () => {
+  const many = Array.from({ length: 101 }, (_, at): [string, string] => [`x-${at}`, '1'])
+  test.each([
+    ['101 fields', new Headers(many)],
+    ['70 KB in one field', new Headers({ 'x-a': 'a'.repeat(70_000) })],
+  ])('is refused: %s', (_, client) => {
+    const route = routeWith()
+    expect(upstreamHeaders(client, { route, dialect: dialectOf('http'), secret: null }, words)).toMatchObject(
+      {
+        refused: 'headers_too_large',
+      },
+    )
   })
 })
 

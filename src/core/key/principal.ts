@@ -1,0 +1,7 @@
+/** The holder of a key, as all later stages see it. */
+export interface KeyPrincipal {
+  readonly kind: 'key'
+  readonly account: string
+  readonly keyId: string
+  readonly scopes: readonly string[]
+}

@@ -1,0 +1,67 @@
+import type { KeyRecord, NewKey } from './key-record.ts'
+
+/** What the Ledger is told of a key that was made; the key itself never reaches it. */
+export interface IssuedKey extends NewKey {
+  readonly id: string
+  /** SHA-256 of the whole key text, lower-case hex. */
+  readonly hash: string
+  readonly createdAtMs: number
+}
+
+/** The first version of a key's record. */
+export function newRecord(account: string, key: IssuedKey): KeyRecord {
+  return {
+    schema: 1,
+    account,
+    id: key.id,
+    name: key.name,
+    version: 1,
+    state: 'active',
+    hash: key.hash,
+    scopes: key.scopes,
+    createdAtMs: key.createdAtMs,
+    expiresAtMs: key.expiresAtMs,
+    revokedAtMs: null,
+  }
+}
+
+/** The record after revocation; the same record when it is revoked already, so that a repeated call changes nothing. */
+export function revokeRecord(record: KeyRecord, nowMs: number): KeyRecord {
+  if (record.state === 'revoked') return record
+  return { ...record, version: record.version + 1, state: 'revoked', revokedAtMs: nowMs }
+}
+
+/** What each field must be. */
+const shape: { readonly [F in keyof KeyRecord]: (value: unknown) => boolean } = {
+  schema: (value) => value === 1,
+  account: isText,
+  id: isText,
+  name: isText,
+  version: isNumber,
+  state: (value) => value === 'active' || value === 'revoked',
+  hash: isText,
+  scopes: (value) => Array.isArray(value) && value.every(isText),
+  createdAtMs: isNumber,
+  expiresAtMs: (value) => value === null || isNumber(value),
+  revokedAtMs: (value) => value === null || isNumber(value),
+}
+const fields = Object.entries(shape)
+
+/**
+ * Reads a record that came from KV or from a Ledger. A newer writer may have added fields; they are dropped.
+ * @returns null when it is not a record of this layout.
+ */
+export function readRecord(value: unknown): KeyRecord | null {
+  if (typeof value !== 'object' || value === null) return null
+  const from = new Map<string, unknown>(Object.entries(value))
+  if (!fields.every(([name, fits]) => fits(from.get(name)))) return null
+  return Object.fromEntries(fields.map(([name]) => [name, from.get(name)])) as unknown as KeyRecord
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number' && Number.isFinite(value)
+}
