@@ -2,6 +2,7 @@ import type { Route } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
 import { addCors } from '../core/http/cors.ts'
 import { clientHeaders } from '../core/http/response-headers.ts'
+import { clientLocation } from '../core/route/client-location.ts'
 import type { Clock, Exchange, Principal, UpstreamAnswer } from '../ports.ts'
 import type { Answer } from './answer.ts'
 import { isEventStream, planBody } from './body-plan.ts'
@@ -20,6 +21,7 @@ export function deliver(
     shared: x.facts.target?.secret !== null,
     eventStream: isEventStream(response.headers),
   })
+  leadThroughGateway(headers, x, route, response.url)
   if (route.cors !== null) addCors(headers, route.cors, x.request.headers.get('origin'))
   const { status, statusText, webSocket } = response
   const delivery =
@@ -27,6 +29,20 @@ export function deliver(
       ? ({ body: null, tier: 'none', ended: { ending: 'upgraded', bytes: null } } as const)
       : planBody(upstream, x, route, context.clock)
   return { status, statusText, headers, delivery, webSocket, profiled: mayProfile(x, context.principal) }
+}
+
+/** Headers that name a place (RFC 9110 §10.2.2, §8.7). */
+const places = ['location', 'content-location'] as const
+
+function leadThroughGateway(headers: Headers, x: Exchange, route: Route, requested: string): void {
+  const { target } = x.facts
+  for (const name of places) {
+    const place = headers.get(name)
+    if (place === null || target === null) continue
+    const led = clientLocation(place, requested, route, target)
+    if (led === null) headers.delete(name)
+    else headers.set(name, led)
+  }
 }
 
 /** A profile tells how the gateway works inside; an operator allows it by the scope of a key. */

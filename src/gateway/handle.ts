@@ -29,7 +29,10 @@ export async function handle(
   const x = new RequestLife(request, isRefusal(target) ? nowhere : target, deps, waitUntil)
   if (isRefusal(target)) return respond(x, target, deps)
   try {
-    return respond(x, await run(x, deps), deps)
+    const outcome = run(x, deps)
+    // The runtime ends a request whose client has left; this one has a record to write first.
+    waitUntil(outcome.catch(() => {}))
+    return respond(x, await outcome, deps)
   } catch (bug) {
     deps.recorder.bug(x.id, bug)
     return respond(x, { refused: 'internal_error' }, deps)

@@ -13,6 +13,8 @@ const tailBytes = 16_384
 const firstBeatMs = 100
 const beatMs = 1000
 const shortBeatMs = 20
+/** A short idle time is watched more closely: silence is noticed at most this part of it too late. */
+const beatsPerIdle = 10
 /** A beat in which more than this moved is followed by a short one: memory stays bounded, slow streams undisturbed. */
 const burstBytes = 262_144
 /** How long the last words of a broken stream may take to be read. */
@@ -90,7 +92,7 @@ async function watch(
     if (moved > 0) movedMs = clock.nowMs()
     if (clock.nowMs() >= deadlineMs) return 'total_timeout'
     if (clock.nowMs() - movedMs >= idleMs) return 'idle_timeout'
-    pauseMs = moved > burstBytes ? shortBeatMs : beatMs
+    pauseMs = moved > burstBytes ? shortBeatMs : Math.min(beatMs, idleMs / beatsPerIdle)
   }
 }
 

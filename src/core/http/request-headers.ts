@@ -1,5 +1,6 @@
 import type { Route, SecretReference } from '../config/types.ts'
 import type { Dialect } from '../dialect/dialect.ts'
+import type { Outcome } from '../outcome.ts'
 import { keyPrefix } from '../key/key-text.ts'
 import { foldName, hopByHop, nominated } from './hop-by-hop.ts'
 
@@ -31,6 +32,9 @@ const aboutThePathPrefix = /^(x-forwarded-|x-sluice-|cf-|x-envoy-)/
 /** Headers that carry credentials; all of them go when the gateway puts its own in. */
 const credentials: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'])
 
+const fieldsMax = 100
+const bytesMax = 65_536
+
 /** What the gateway itself says to the upstream. */
 export interface GatewayWords {
   readonly requestId: string
@@ -54,20 +58,26 @@ export interface InjectedSecret {
  * The headers an upstream gets: the client's, without those of the connection (RFC 9110 §7.6.1), of the gateway's keys,
  * and of the request's path; then the route's edits, the gateway's own words and the target's secret, in this order,
  * so that nothing a client nominates or aliases can displace what the gateway says.
+ * @returns refusal `headers_too_large`
  */
 export function upstreamHeaders(
   client: Headers,
   policy: { readonly route: Route; readonly dialect: Dialect; readonly secret: InjectedSecret | null },
   words: GatewayWords,
-): Headers {
+): Outcome<Headers> {
   const { route, dialect, secret } = policy
   const named = nominated(client.get('connection'))
   const headers = new Headers()
+  let fields = 0
+  let bytes = 0
   for (const [name, value] of client) {
+    fields += 1
+    bytes += name.length + value.length
     if (named.has(name) || isDropped(name, dialect)) continue
     if (value.includes(keyPrefix) || isClientCredential(name, route, secret)) continue
     headers.append(name, value)
   }
+  if (fields > fieldsMax || bytes > bytesMax) return { refused: 'headers_too_large', fieldsMax, bytesMax }
   for (const name of route.requestHeaders.remove) headers.delete(name)
   for (const [name, value] of Object.entries(route.requestHeaders.set)) headers.set(name, value)
   addWords(headers, client, dialect, words)

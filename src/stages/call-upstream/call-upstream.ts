@@ -19,8 +19,8 @@ type Match = Extract<RouteMatch, { kind: 'route' }>
 
 /**
  * Calls the route's upstream and answers once its response headers are there.
- * @returns refusals `upstream_*`, `body_too_large`, `loop_detected`, `upgrade_not_allowed`, `malformed_request`,
- *   `client_left`
+ * @returns refusals `upstream_*`, `body_*`, `headers_too_large`, `encoding_not_supported`, `loop_detected`,
+ *   `upgrade_not_allowed`, `malformed_request`, `client_left`
  */
 export function callUpstream(
   x: Exchange,
@@ -44,6 +44,7 @@ export function callUpstream(
     { route, dialect: dialectOf(route.dialect), secret },
     words,
   )
+  if (isRefusal(headers)) return headers
   x.facts.target = target
   const answered = deps.upstreams.call(
     {
