@@ -1,0 +1,107 @@
+/**
+ * A module for `workerd bench`: what the Worker itself costs from the request's entry to the upstream `fetch`, with the
+ * real stages and adapters, the bundled configuration and a key in memory. `fetch`, timers and KV are fakes; `fetch`
+ * never answers, so nothing after it is timed.
+ *
+ * A Request is made anew for every call, as every real one is new; `new_request` is what that costs and is subtracted.
+ */
+import { parseKeyRing } from '../../src/core/key/key-ring.ts'
+import { formatKeyText, macInput, macText, parseKeyText } from '../../src/core/key/key-text.ts'
+import { newRecord } from '../../src/core/key/record-life.ts'
+import type { Env } from '../../src/env.ts'
+import gateway from '../../src/index.ts'
+import { digest } from '../../src/platform/digest.ts'
+import { keyHash } from '../../src/platform/key-mac.ts'
+
+interface Bench {
+  run(name: string, measured: () => unknown): void
+  blackBox(value: unknown): void
+}
+
+const ringText = 'bench=YmVuY2gtcmluZy1lbnRyeS1vZi0zMi1ieXRlcy1sb25n'
+const unsigned = { ring: 'bench', account: 'benchaccnt', id: 'benchkeyid', secret: 'B'.repeat(22) }
+const url = 'http://127.0.0.1:8787/v1/chat/completions'
+const body = JSON.stringify({ model: 'gpt-x', messages: [{ role: 'user', content: 'Say it. '.repeat(100) }] })
+
+let fetches = 0
+let noteFetch: () => void = () => undefined
+
+/** The key's text and what KV holds of it. */
+async function issuedKey(): Promise<{ readonly text: string; readonly stored: string }> {
+  const ring = parseKeyRing(ringText)
+  if (ring === null || 'problem' in ring) throw new Error('the ring of the benchmark cannot be read')
+  const mac = macText(await digest.hmacSha256(ring.issuing.bytes, macInput(unsigned)))
+  const text = formatKeyText({ ...unsigned, mac })
+  if (parseKeyText(text) === null) throw new Error('the key of the benchmark has not the shape of a key')
+  const { account, id } = unsigned
+  const issued = { id, name: 'bench', scopes: [], expiresAtMs: null, createdAtMs: 0 }
+  const record = newRecord(account, { ...issued, hash: await keyHash(text, digest) })
+  return { text, stored: JSON.stringify(record) }
+}
+
+function newRequest(key: string): Request<unknown, IncomingRequestCfProperties> {
+  return new Request(url, {
+    method: 'POST',
+    headers: {
+      host: '127.0.0.1:8787',
+      authorization: `Bearer ${key}`,
+      'content-type': 'application/json',
+      'content-length': String(body.length),
+      accept: 'application/json',
+      'user-agent': 'OpenAI/JS 7.57.0',
+      'x-stainless-lang': 'js',
+      'x-stainless-retry-count': '0',
+    },
+    body,
+  })
+}
+
+/** Puts fakes where the runtime's I/O is; the module has its isolate to itself. */
+function withoutIo(): void {
+  Object.assign(globalThis, {
+    fetch: () => {
+      fetches += 1
+      noteFetch()
+      return new Promise<Response>(() => undefined)
+    },
+    setTimeout: () => 0,
+    clearTimeout: () => undefined,
+  })
+}
+
+/** The first request reads the key; from then on it is in memory. */
+async function warmUp(enter: () => Promise<Response>): Promise<void> {
+  const fetched = new Promise<void>((resolve) => {
+    noteFetch = resolve
+  })
+  const answered = enter().then(async (res) => {
+    throw new Error(`the Worker answered ${res.status} itself: ${await res.text()}`)
+  })
+  await Promise.race([fetched, answered])
+}
+
+export default {
+  async bench(b: Bench): Promise<void> {
+    withoutIo()
+    const { text, stored } = await issuedKey()
+    const env = {
+      KEYS: { get: async () => JSON.parse(stored) as unknown },
+      LEDGER: {},
+      REGISTRY: {},
+      SLUICE_KEY_RING: ringText,
+      OPENAI_API_KEY: 'bench-credential',
+    }
+    const ctx = { waitUntil: () => undefined }
+    const enter = (): Promise<Response> =>
+      gateway.fetch(newRequest(text), env as unknown as Env, ctx as unknown as ExecutionContext)
+
+    await warmUp(enter)
+
+    b.run('new_request', () => b.blackBox(newRequest(text)))
+    b.run('entry_to_fetch', () => {
+      const before = fetches
+      b.blackBox(enter())
+      if (fetches !== before + 1) throw new Error('fetch was not called before the Worker first yielded')
+    })
+  },
+}

@@ -1,0 +1,194 @@
+import { join } from 'node:path'
+import { capnpConfig, embed, type CapnpValue } from './capnp.ts'
+import { currentBundle, describeBundle, projectFolder, type Bundle } from './bundle.ts'
+import { durableControl, faultyShim, type DurableControl } from './faulty.ts'
+import { kvControl, type KvControl } from './kv-control.ts'
+import { outbound, socket, workerOf } from './plain-worker.ts'
+import { workerModule } from './worker-module.ts'
+import {
+  startWorkerd,
+  type WorkerdFile,
+  type WorkerdOptions,
+  type WorkerdProcess,
+} from './workerd-process.ts'
+import { readWorkerSettings, type WorkerSettings } from './wrangler-settings.ts'
+
+export interface RigOptions {
+  /** Path of a built Worker; without it, the project's own, built first when it is not up to date. */
+  readonly bundle?: string
+  /** Path of the wrangler.toml; without it, the project's own. */
+  readonly config?: string
+  /** Secrets and variables by name: a string becomes a text binding, null none, anything else a JSON binding. */
+  readonly bindings?: Readonly<Record<string, unknown>>
+  /** Existing folder where Durable Objects keep their data; without it, one that goes with the rig. */
+  readonly durableFolder?: string
+  /** Put the Durable Objects under `durableControl`; without it, the bundle runs as it was built. */
+  readonly durableFaults?: boolean
+  /** Port of the gateway; without it, a free one. */
+  readonly port?: number
+  readonly inspector?: boolean
+  /** Write a structural trace (JSON lines) to this file. */
+  readonly asyncTrace?: string
+  /** Run on this processor only. */
+  readonly cpu?: number
+}
+
+/** A gateway on bare workerd, bound to 127.0.0.1. */
+export interface Rig extends Pick<WorkerdProcess, 'pid' | 'log' | 'memory' | 'cpuNs' | 'close'> {
+  /** `http://127.0.0.1:PORT`, without a slash at its end. */
+  readonly url: string
+  readonly bundle: Bundle
+  /** The KV namespace, counted and steered; throws when wrangler.toml binds none. */
+  readonly kvControl: KvControl
+  /** The Durable Objects, counted and steered; throws without `durableFaults`. */
+  readonly durableControl: DurableControl
+  /** `ws://` address of the inspector's protocol for the gateway; throws without `inspector`. */
+  readonly inspectorUrl: string
+  /** Resident memory in bytes. */
+  rssBytes(): number
+}
+
+const bundleModule = 'bundle.js'
+const mainModule = 'main.js'
+const faultsModule = 'durable-faults.js'
+const kvModule = 'kv-service.js'
+const ownDurableFolder = 'durable'
+const diskService = 'durable-disk'
+
+/**
+ * Starts the built gateway on bare workerd with the settings of wrangler.toml, a KV namespace and its Durable Objects.
+ * Upstreams on this machine are allowed.
+ * @throws {Error} when the Worker does not build, a required secret is not among the bindings, or workerd does not start
+ */
+export async function startRig(options: RigOptions = {}): Promise<Rig> {
+  const settings = readWorkerSettings(options.config ?? `${projectFolder}wrangler.toml`)
+  const bundle = options.bundle === undefined ? await currentBundle() : describeBundle(options.bundle)
+  refuseWhatIsMissing(settings, options)
+  const workerd = await startWorkerd({
+    config: (folder) =>
+      capnpConfig(configuration(settings, options, options.durableFolder ?? join(folder, ownDurableFolder))),
+    files: await filesOf(settings, options, bundle),
+    sockets: socketNames(settings, options),
+    ...processOptions(options),
+  })
+  return rigOf(workerd, bundle)
+}
+
+function refuseWhatIsMissing(settings: WorkerSettings, { bindings = {} }: RigOptions): void {
+  const missing = settings.secretsRequired.filter((name) => !(name in bindings))
+  if (missing.length > 0)
+    throw new Error(`The rig needs bindings for ${missing.join(', ')} (wrangler.toml, secrets).`)
+  if (settings.kv.length > 1) throw new Error('The rig serves one KV namespace; wrangler.toml binds several.')
+}
+
+function processOptions({
+  inspector,
+  asyncTrace,
+  cpu,
+}: RigOptions): Pick<WorkerdOptions, 'inspector' | 'asyncTrace' | 'cpu'> {
+  return {
+    ...(inspector !== undefined && { inspector }),
+    ...(asyncTrace !== undefined && { asyncTrace }),
+    ...(cpu !== undefined && { cpu }),
+  }
+}
+
+function socketNames(settings: WorkerSettings, options: RigOptions): string[] {
+  return ['http', ...settings.kv.map(() => 'kv'), ...(options.durableFaults === true ? ['durable'] : [])]
+}
+
+async function filesOf(
+  settings: WorkerSettings,
+  options: RigOptions,
+  bundle: Bundle,
+): Promise<Record<string, WorkerdFile>> {
+  const files: Record<string, WorkerdFile> = {
+    [bundleModule]: { copyOf: bundle.path },
+    [ownDurableFolder]: { folder: true },
+  }
+  if (settings.kv.length > 0)
+    files[kvModule] = { text: await workerModule(new URL('kv-service.ts', import.meta.url)) }
+  if (options.durableFaults === true) {
+    const classNames = settings.durable.map(({ className }) => className)
+    files[mainModule] = { text: faultyShim(bundleModule, faultsModule, classNames) }
+    files[faultsModule] = { text: await workerModule(new URL('durable-faults.ts', import.meta.url)) }
+  }
+  return files
+}
+
+function configuration(
+  settings: WorkerSettings,
+  options: RigOptions,
+  durableFolder: string,
+): Record<string, CapnpValue> {
+  const services: CapnpValue[] = [
+    { name: 'main', worker: gatewayWorker(settings, options) },
+    outbound,
+    { name: diskService, disk: { path: durableFolder, writable: true } },
+  ]
+  const sockets: CapnpValue[] = [socket('http', 'main', options.port)]
+  if (settings.kv.length > 0) {
+    services.push({ name: 'kv', worker: workerOf(settings, kvModule) })
+    sockets.push(socket('kv', { name: 'kv', entrypoint: 'control' }))
+  }
+  if (options.durableFaults === true) {
+    sockets.push(socket('durable', { name: 'main', entrypoint: 'durableControl' }))
+  }
+  return { services, sockets }
+}
+
+function gatewayWorker(settings: WorkerSettings, options: RigOptions): CapnpValue {
+  const modules = options.durableFaults === true ? [mainModule, bundleModule, faultsModule] : [bundleModule]
+  const bindings: CapnpValue[] = [
+    ...settings.kv.map((name) => ({ name, kvNamespace: 'kv' })),
+    ...settings.durable.map(({ binding, className }) => ({
+      name: binding,
+      durableObjectNamespace: className,
+    })),
+    ...Object.entries(options.bindings ?? {})
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) =>
+        typeof value === 'string' ? { name, text: value } : { name, json: JSON.stringify(value) },
+      ),
+  ]
+  return {
+    ...workerOf(settings, bundleModule),
+    modules: modules.map((name) => ({ name, esModule: embed(name) })),
+    bindings,
+    durableObjectNamespaces: settings.durable.map(({ className }) => ({
+      className,
+      uniqueKey: className,
+      enableSql: true,
+    })),
+    // SQLite needs a disk: workerd's own in-memory storage has none.
+    durableObjectStorage: { localDisk: diskService },
+  }
+}
+
+function rigOf(workerd: WorkerdProcess, bundle: Bundle): Rig {
+  const origin = (name: string): string => {
+    const port = workerd.ports[name]
+    if (port === undefined)
+      throw new Error(`This rig has no socket for ${name}; see the options of startRig.`)
+    return `http://127.0.0.1:${port}`
+  }
+  return {
+    pid: workerd.pid,
+    log: workerd.log,
+    memory: workerd.memory,
+    cpuNs: workerd.cpuNs,
+    close: workerd.close,
+    rssBytes: () => workerd.memory().total,
+    url: origin('http'),
+    bundle,
+    get kvControl() {
+      return kvControl(origin('kv'))
+    },
+    get durableControl() {
+      return durableControl(origin('durable'))
+    },
+    get inspectorUrl() {
+      return `${origin('inspector').replace('http', 'ws')}/main`
+    },
+  }
+}
