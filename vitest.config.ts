@@ -14,7 +14,8 @@ export default defineConfig({
         test: {
           name: 'core',
           environment: 'node',
-          include: ['test/{core,stages,mock,contracts,scripts}/**/*.test.ts'],
+          include: ['test/{core,stages,mock,contracts}/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -25,14 +26,26 @@ export default defineConfig({
             miniflare: { bindings: testBindings },
           }),
         ],
-        test: { name: 'workers', include: ['test/workers/**/*.test.ts'] },
+        test: { name: 'workers', include: ['test/workers/**/*.test.ts'], sequence: { groupOrder: 1 } },
       },
       {
+        test: {
+          name: 'scripts',
+          environment: 'node',
+          include: ['test/scripts/**/*.test.ts'],
+          sequence: { groupOrder: 2 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        // One file at a time and after everything else: what it measures in milliseconds is not to wait for a processor.
         test: {
           name: 'wire',
           environment: 'node',
           include: ['test/wire/**/*.test.ts'],
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

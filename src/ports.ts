@@ -57,7 +57,12 @@ export interface Exchange extends Scope {
 export type RequestBody =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'stream'; readonly stream: ReadableStream<Uint8Array> }
+  | {
+      readonly kind: 'stream'
+      readonly stream: ReadableStream<Uint8Array>
+      /** Resolves when the last byte is on its way, rejects when the body was cut; null where nobody can tell. */
+      readonly sent: Promise<void> | null
+    }
 
 /** Who is asking, after authentication. */
 export type Principal = { readonly kind: 'anonymous' } | KeyPrincipal
@@ -83,6 +88,8 @@ export interface UpstreamCall {
   /** Aborts the call when the client goes away. */
   readonly signal: AbortSignal
   readonly timeouts: Timeouts
+  /** How long the body may take to be sent, in milliseconds; the time to the first byte begins after it. */
+  readonly bodyMs: number
 }
 
 /** An upstream that has answered; its body may still fail. */
@@ -92,10 +99,19 @@ export interface UpstreamAnswer {
   abort(): void
   /** What is left of the call's total time, in milliseconds, when the answer arrives. */
   readonly remainingMs: number
+  /** The call's timer, at rest; whoever takes the body sets and stops it. */
+  readonly timer: CallTimer
+}
+
+/** One deadline at a time. */
+export interface CallTimer {
+  /** Runs the action once after `ms`; takes the place of the deadline before. */
+  set(ms: number, action: () => void): void
+  stop(): void
 }
 
 export interface Upstreams {
-  /** @returns the answer once its headers are there; refusals `upstream_*` and `client_left`. */
+  /** @returns the answer once its headers are there; refusals `upstream_*`, `body_too_slow` and `client_left`. */
   call(call: UpstreamCall, scope: Scope): Promise<Outcome<UpstreamAnswer>>
   /** The value of a target's secret, or null when the Worker has none of that name. */
   secret(name: string): string | null

@@ -3,8 +3,6 @@ import type { Account } from '../core/key/account.ts'
 import type { KeyRecord } from '../core/key/key-record.ts'
 import type { SeenConfig } from '../ports.ts'
 
-export type AccountView = Account
-
 /** A key without its hash; the key itself is not known to anyone but its holder. */
 export type KeyView = Omit<KeyRecord, 'schema' | 'hash'>
 

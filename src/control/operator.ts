@@ -3,7 +3,7 @@ import { keyPrefix } from '../core/key/key-text.ts'
 import type { Digest } from '../ports.ts'
 
 /** A shorter token counts as none. */
-export const operatorTokenLengthMin = 16
+const operatorTokenLengthMin = 16
 const tokenLengthMax = 512
 const bearerPattern = /^bearer +(\S+)$/i
 

@@ -1,7 +1,7 @@
 import { invalidInput, type Problem } from './problem.ts'
 
 /** Largest body the admin API takes. */
-export const bodyBytesMax = 65_536
+const bodyBytesMax = 65_536
 
 const tooLarge: Problem = {
   status: 413,

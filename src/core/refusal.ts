@@ -34,7 +34,7 @@ export type Refusal =
   | { readonly refused: 'misconfigured' }
   | { readonly refused: 'internal_error' }
 
-export type RefusalReason = Refusal['refused']
+type RefusalReason = Refusal['refused']
 
 /** What a refusal says on the wire, before a dialect gives it shape. */
 export interface RefusalFacts {
@@ -185,12 +185,9 @@ const catalogue: Catalogue = {
   upstream_error: ({ upstreamStatus, retryAfter }) => ({
     status: upstreamStatus,
     title: upstreamStatus === 429 ? 'Upstream limit reached' : 'Upstream error',
-    message:
-      upstreamStatus === 429
-        ? 'The upstream takes no more requests from this gateway right now; try again later.'
-        : `The upstream failed with status ${upstreamStatus}; try again later.`,
+    message: upstreamErrorMessage(upstreamStatus),
     headers: retryAfter === null ? {} : { 'retry-after': retryAfter },
-    retryable: true,
+    ...(upstreamStatus === 429 || upstreamStatus >= 500 ? { retryable: true } : {}),
   }),
   client_left: () => ({
     status: 499,
@@ -207,6 +204,13 @@ const catalogue: Catalogue = {
     title: 'Internal error',
     message: 'The gateway failed; if this goes on, tell its operator the request id.',
   }),
+}
+
+function upstreamErrorMessage(status: number): string {
+  if (status === 429)
+    return 'The upstream takes no more requests from this gateway right now; try again later.'
+  if (status >= 500) return `The upstream failed with status ${status}; try again later.`
+  return `The upstream refused the request with status ${status}; check it against the upstream's documentation.`
 }
 
 /** Status, code, text and headers of a refusal. Unknown, revoked, expired and malformed keys answer identically. */

@@ -19,8 +19,11 @@ export function isEventStream(headers: Headers): boolean {
  */
 export function planBody(answer: UpstreamAnswer, x: Exchange, route: Route, clock: Clock): Delivery {
   const { body, headers } = answer.response
-  if (body === null) return { body: null, tier: 'none', ended: { ending: 'complete', bytes: 0 } }
-  if (!isEventStream(headers)) return deliverNative(answer, body, x.signal, clock)
+  if (body === null) {
+    answer.timer.stop()
+    return { body: null, tier: 'none', ended: { ending: 'complete', bytes: 0 } }
+  }
+  if (!isEventStream(headers)) return deliverNative(answer, body, x.signal)
   const dialect = dialectOf(route.dialect)
   return deliverTap(body, {
     answer,

@@ -4,7 +4,7 @@ import type { Clock, Exchange, Facts, Grant, Operation, Random } from '../ports.
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** A request id: 128 random bits in lower-case hex. */
-export function requestId(random: Random): string {
+function requestId(random: Random): string {
   let id = ''
   for (const byte of random.bytes(16)) id += hex[byte]
   return id

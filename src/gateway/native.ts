@@ -1,4 +1,4 @@
-import type { Clock, UpstreamAnswer } from '../ports.ts'
+import type { UpstreamAnswer } from '../ports.ts'
 import type { Delivered, Delivery } from './delivery.ts'
 
 /**
@@ -12,23 +12,26 @@ export function deliverNative(
   answer: UpstreamAnswer,
   body: ReadableStream<Uint8Array>,
   client: AbortSignal,
-  clock: Clock,
 ): Delivery {
   const length = contentLength(answer.response.headers)
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length)
   let late = false
-  const cancelTimer = clock.after(answer.remainingMs, () => {
+  answer.timer.set(answer.remainingMs, () => {
     late = true
     answer.abort()
   })
   const ended = body.pipeTo(through.writable).then(
-    (): Delivered => ({ ending: 'complete', bytes: length }),
     (): Delivered => {
+      answer.timer.stop()
+      return { ending: 'complete', bytes: length }
+    },
+    (): Delivered => {
+      answer.timer.stop()
       if (late) return { ending: 'total_timeout', bytes: null }
       return { ending: client.aborted ? 'client_left' : 'upstream_failed', bytes: null }
     },
   )
-  return { body: through.readable, tier: 'native', ended: ended.finally(cancelTimer) }
+  return { body: through.readable, tier: 'native', ended }
 }
 
 /** The declared length of a body, or null when there is none that could be kept. */

@@ -38,6 +38,8 @@ function refuse(x: RequestLife, refusal: Refusal, deps: Deps): Response {
   addRetryAdvice(headers, dialect, facts)
   if (route?.cors) addCors(headers, route.cors, x.request.headers.get('origin'))
   addGatewayHeaders(x, headers, deps)
+  // Waits would tell a key that was looked up from one that was refused at once.
+  if (refusal.refused === 'key_invalid') headers.delete('server-timing')
   const bytes = new TextEncoder().encode(body)
   const ending = refusal.refused === 'client_left' ? 'client_left' : 'refused'
   settle(x, { status: facts.status, refusal, tier: 'none' }, { ending, bytes: bytes.length }, deps)

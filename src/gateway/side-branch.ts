@@ -2,6 +2,8 @@ import type { Tail } from '../core/stream/sse-tail.ts'
 import type { Clock } from '../ports.ts'
 
 const pieceBytes = 65_536
+/** One sweep takes no more, so that it ends although more keeps coming. */
+const sweepBytesMax = 4_194_304
 
 type Read = ReadableStreamReadResult<Uint8Array>
 
@@ -13,6 +15,7 @@ export class SideBranch {
   readonly tail: Tail
   readonly #reader: ReadableStreamBYOBReader
   readonly #clock: Clock
+  #buffer = new ArrayBuffer(pieceBytes)
   #pending: Promise<Read> | null = null
   #done = false
 
@@ -25,11 +28,9 @@ export class SideBranch {
   /** Takes what is buffered. A read that finds nothing within `ms` stays pending for the next sweep. @returns bytes */
   async sweep(ms: number): Promise<number> {
     let total = 0
-    for (;;) {
-      const bytes = await this.#take(ms)
-      total += bytes
-      if (bytes < pieceBytes) return total
-    }
+    // A read may bring less than is buffered, so only one that brings nothing says that nothing is left.
+    for (let bytes = -1; bytes !== 0 && total < sweepBytesMax; total += bytes) bytes = await this.#take(ms)
+    return total
   }
 
   /** Reads to the end of a stream that has ended for the client. */
@@ -44,12 +45,13 @@ export class SideBranch {
 
   async #take(ms: number): Promise<number> {
     if (this.#done) return 0
-    this.#pending ??= this.#reader.read(new Uint8Array(pieceBytes))
+    this.#pending ??= this.#reader.read(new Uint8Array(this.#buffer))
     const pending = this.#pending.catch((): Read => ({ done: true, value: undefined }))
     const read = await Promise.race([pending, this.#clock.wait(ms)])
     if (read === undefined) return 0
     this.#pending = null
     this.#done = read.done
+    if (read.value !== undefined) this.#buffer = read.value.buffer as ArrayBuffer
     if (read.value === undefined || read.value.length === 0) return 0
     this.tail.push(read.value)
     return read.value.length

@@ -39,6 +39,7 @@ export interface TapTerms {
  * closes the upstream.
  */
 export function deliverTap(body: ReadableStream<Uint8Array>, terms: TapTerms): Delivery {
+  terms.answer.timer.stop()
   const [toClient, aside] = body.tee()
   const through = new IdentityTransformStream()
   const stop = new AbortController()

@@ -1,6 +1,15 @@
 import type { Outcome } from '../core/outcome.ts'
 import type { Refusal } from '../core/refusal.ts'
-import type { Clock, RequestBody, Scope, UpstreamAnswer, UpstreamCall, Upstreams } from '../ports.ts'
+import type {
+  CallTimer,
+  Clock,
+  RequestBody,
+  Scope,
+  UpstreamAnswer,
+  UpstreamCall,
+  Upstreams,
+} from '../ports.ts'
+import { createCallTimer } from './call-timer.ts'
 
 /**
  * Calls upstreams with the runtime's `fetch`. Redirects are never followed: a followed one carries headers to an
@@ -17,17 +26,12 @@ export function createUpstreams(env: Readonly<Record<string, unknown>>, clock: C
 }
 
 async function callTarget(call: UpstreamCall, scope: Scope, clock: Clock): Promise<Outcome<UpstreamAnswer>> {
-  const { firstByteMs, totalMs } = call.timeouts
   const calledMs = clock.nowMs()
   const abort = new AbortController()
   const leave = () => abort.abort()
   call.signal.addEventListener('abort', leave, { once: true })
-  const patienceMs = Math.min(firstByteMs, totalMs)
-  let late = false
-  const cancelTimer = clock.after(patienceMs, () => {
-    late = true
-    abort.abort()
-  })
+  const timer = createCallTimer(clock)
+  const patience = watchPhases(call, timer, abort)
   scope.count('upstream')
   try {
     const response = await fetch(call.url, {
@@ -38,20 +42,46 @@ async function callTarget(call: UpstreamCall, scope: Scope, clock: Clock): Promi
       signal: abort.signal,
       encodeResponseBody: call.encodeResponseBody,
     })
-    const remainingMs = Math.max(0, totalMs - (clock.nowMs() - calledMs))
-    return { response, abort: () => abort.abort(), remainingMs }
+    patience.end()
+    timer.set(Infinity, () => {})
+    const remainingMs = Math.max(0, call.timeouts.totalMs - (clock.nowMs() - calledMs))
+    return { response, abort: () => abort.abort(), remainingMs, timer }
   } catch {
-    if (late) return tooLate(call, patienceMs)
-    return { refused: call.signal.aborted ? 'client_left' : 'upstream_unreachable' }
+    patience.end()
+    timer.stop()
+    return patience.expired() ?? { refused: call.signal.aborted ? 'client_left' : 'upstream_unreachable' }
   } finally {
-    cancelTimer()
     scope.waited('upstream', clock.nowMs() - calledMs)
   }
 }
 
-function tooLate(call: UpstreamCall, afterMs: number): Refusal {
-  const first = call.timeouts.firstByteMs <= call.timeouts.totalMs
-  return { refused: first ? 'upstream_first_byte_timeout' : 'upstream_total_timeout', afterMs }
+/** Keeps the times of a call until its headers are there: the body's, then the first byte's, both within the total. */
+function watchPhases(call: UpstreamCall, timer: CallTimer, abort: AbortController) {
+  const { firstByteMs, totalMs } = call.timeouts
+  let over = false
+  let expired: Refusal | null = null
+  const within = (ms: number, refusal: Refusal) => {
+    if (over) return
+    timer.set(Math.min(ms, totalMs), () => {
+      expired = ms <= totalMs ? refusal : { refused: 'upstream_total_timeout', afterMs: totalMs }
+      abort.abort()
+    })
+  }
+  const firstByte = () =>
+    within(firstByteMs, { refused: 'upstream_first_byte_timeout', afterMs: firstByteMs })
+  const sent = call.body.kind === 'stream' ? call.body.sent : null
+  if (sent === null) firstByte()
+  else {
+    within(call.bodyMs, { refused: 'body_too_slow', afterMs: call.bodyMs })
+    // Aborted with the whole call, since a body that only ends would look whole to the upstream.
+    void sent.then(firstByte, () => abort.abort())
+  }
+  return {
+    end: () => {
+      over = true
+    },
+    expired: () => expired,
+  }
 }
 
 function bodyInit(body: RequestBody): BodyInit | null {

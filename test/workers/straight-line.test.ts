@@ -34,6 +34,8 @@ const record = {
   revokedAtMs: null,
 } as const
 
+const timer = { set() {}, stop() {} }
+
 /** Real stages over I/O that counts, answers at once and settles nothing by itself. */
 class FakeWorld {
   readonly calls: UpstreamCall[] = []
@@ -43,7 +45,7 @@ class FakeWorld {
   readonly deferred: Promise<unknown>[] = []
   readonly clock = new FakeClock()
   upstream: (call: UpstreamCall) => Promise<Outcome<UpstreamAnswer>> = () =>
-    Promise.resolve({ response: new Response(null, { status: 204 }), abort() {}, remainingMs: 1000 })
+    Promise.resolve({ response: new Response(null, { status: 204 }), abort() {}, remainingMs: 1000, timer })
 
   get deps(): Deps {
     const snapshot = compileConfig(
@@ -202,6 +204,7 @@ describe("a provider's word on the gateway's credential", () => {
       response: Response.json({ error: 'bad key sk-up' }, { status }),
       abort: () => (aborted = true),
       remainingMs: 1,
+      timer,
     })
     const response = await world.handle(llmRequest())
     expect(response.status).toBe(502)

@@ -5,7 +5,7 @@ import { http } from './http.ts'
 import { openai } from './openai.ts'
 
 /** A body in the dialect's error shape. */
-export interface ErrorBody {
+interface ErrorBody {
   readonly contentType: string
   readonly body: string
 }

@@ -43,7 +43,7 @@ export interface GatewayWords {
   readonly clientAddress: string | null
   readonly host: string
   readonly scheme: string
-  /** The accept-encoding the client sent to the edge. */
+  /** What the client takes; the dialect's own wish goes before it. */
   readonly acceptEncoding: string | null
   readonly websocket: boolean
 }

@@ -1,5 +1,5 @@
 /** One MAC key of the ring. */
-export interface RingEntry {
+interface RingEntry {
   readonly name: string
   readonly bytes: Uint8Array
 }

@@ -1,5 +1,5 @@
 /** Times of the outbox that carries a Ledger's keys to KV; milliseconds. */
-export const outboxTimes = {
+const outboxTimes = {
   /** KV takes one write a second for each name. */
   betweenWritesMs: 1_000,
   backoffFirstMs: 1_000,

@@ -58,6 +58,11 @@ export class Tail {
     return this.#bytes
   }
 
+  /** The last bytes themselves, at least as many as are kept where there were so many. */
+  get last(): Uint8Array {
+    return this.#last
+  }
+
   /** The unfinished event at the end; null when it is longer than what was kept. */
   unfinished(): Uint8Array | null {
     return unfinishedEvent(this.#last, this.#bytes === this.#last.length)

@@ -1,5 +1,5 @@
 import type { GatewaySettings, Target } from '../../core/config/types.ts'
-import { dialectOf } from '../../core/dialect/dialect.ts'
+import { dialectOf, type Dialect } from '../../core/dialect/dialect.ts'
 import {
   hasPassed,
   upstreamHeaders,
@@ -10,7 +10,7 @@ import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import type { RouteMatch } from '../../core/route/route-index.ts'
 import { upstreamPath } from '../../core/route/rewrite.ts'
-import type { Clock, Exchange, UpstreamAnswer, Upstreams } from '../../ports.ts'
+import type { Exchange, UpstreamAnswer, Upstreams } from '../../ports.ts'
 import { forwardedQuery } from './forwarded-query.ts'
 import { judgeAnswer } from './judge-answer.ts'
 import { requestBody } from './request-body.ts'
@@ -26,9 +26,10 @@ export function callUpstream(
   x: Exchange,
   match: Match,
   settings: GatewaySettings,
-  deps: { readonly upstreams: Upstreams; readonly clock: Clock },
+  deps: { readonly upstreams: Upstreams },
 ): Promise<Outcome<UpstreamAnswer>> | Refusal {
   const { route } = match
+  const dialect = dialectOf(route.dialect)
   const websocket = x.request.headers.get('upgrade')?.toLowerCase() === 'websocket'
   if (websocket && !route.websocket) return { refused: 'upgrade_not_allowed' }
   if (hasPassed(x.request.headers.get('via'), settings.name)) return { refused: 'loop_detected' }
@@ -36,14 +37,10 @@ export function callUpstream(
   if (target === undefined) return { refused: 'misconfigured' }
   const secret = injectedSecret(target, deps.upstreams)
   if (isRefusal(secret)) return secret
-  const sendable = requestBody(x, route, deps.clock)
+  const sendable = requestBody(x, route)
   if (isRefusal(sendable)) return sendable
-  const words = gatewayWords(x, settings, websocket)
-  const headers = upstreamHeaders(
-    x.request.headers,
-    { route, dialect: dialectOf(route.dialect), secret },
-    words,
-  )
+  const words = gatewayWords(x, settings, { dialect, websocket })
+  const headers = upstreamHeaders(x.request.headers, { route, dialect, secret }, words)
   if (isRefusal(headers)) return headers
   x.facts.target = target
   const answered = deps.upstreams.call(
@@ -56,15 +53,12 @@ export function callUpstream(
       encodeResponseBody: 'manual',
       signal: x.signal,
       timeouts: target.timeouts,
+      bodyMs: route.bodyMs,
     },
     x,
   )
   return answered.then((answer) =>
-    judgeAnswer(x, answer, {
-      cut: sendable.cut(),
-      secret: secret?.value ?? null,
-      clock: deps.clock,
-    }),
+    judgeAnswer(x, answer, { cut: sendable.cut(), secret: secret?.value ?? null }),
   )
 }
 
@@ -75,16 +69,25 @@ function injectedSecret(target: Target, upstreams: Upstreams): Outcome<InjectedS
   return { reference: target.secret, value }
 }
 
-function gatewayWords(x: Exchange, settings: GatewaySettings, websocket: boolean): GatewayWords {
+function gatewayWords(
+  x: Exchange,
+  settings: GatewaySettings,
+  { dialect, websocket }: { readonly dialect: Dialect; readonly websocket: boolean },
+): GatewayWords {
   const { headers } = x.request
-  const edge = x.request.cf as { readonly clientAcceptEncoding?: string } | undefined
   return {
     requestId: x.id,
     name: settings.name,
     clientAddress: settings.clientAddress === 'cloudflare' ? headers.get('cf-connecting-ip') : null,
     host: x.target.host,
     scheme: x.target.scheme,
-    acceptEncoding: edge?.clientAcceptEncoding ?? headers.get('accept-encoding'),
+    acceptEncoding: dialect.headers.acceptEncoding ?? clientAcceptEncoding(x.request),
     websocket,
   }
+}
+
+/** Cloudflare puts its own wish into the header and the client's into `cf`. */
+function clientAcceptEncoding(request: Request): string | null {
+  const edge = request.cf as { readonly clientAcceptEncoding?: string } | undefined
+  return edge?.clientAcceptEncoding ?? request.headers.get('accept-encoding')
 }

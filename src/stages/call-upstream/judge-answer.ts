@@ -2,7 +2,7 @@ import type { Route, Target } from '../../core/config/types.ts'
 import { redactAccount } from '../../core/dialect/account-text.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
 import type { Refusal } from '../../core/refusal.ts'
-import type { Clock, Exchange, UpstreamAnswer } from '../../ports.ts'
+import type { Exchange, UpstreamAnswer } from '../../ports.ts'
 import type { Cut } from './carry-body.ts'
 
 /** What the call itself knows beside the answer. */
@@ -11,7 +11,6 @@ export interface CallFacts {
   readonly cut: Cut | null
   /** The credential the gateway put in. */
   readonly secret: string | null
-  readonly clock: Clock
 }
 
 const errorBytesMax = 65_536
@@ -27,20 +26,22 @@ export function judgeAnswer(
 ): Awaitable<Outcome<UpstreamAnswer>> {
   const { route, target } = x.facts
   if (isRefusal(answer)) return refusalOfCut(x, facts.cut) ?? answer
-  if (facts.cut === 'too_large') {
-    answer.abort()
-    return refusalOfCut(x, facts.cut) ?? answer
-  }
+  const overlong = facts.cut === 'too_large' ? refusalOfCut(x, facts.cut) : null
+  if (overlong !== null) return giveUp(answer, overlong)
   const { status, headers } = answer.response
   x.facts.upstreamStatus = status
   x.facts.upstreamRequestId = headers.get('x-request-id') ?? headers.get('request-id')
   const refusal = refusalFor(answer.response, speaksOfUs(route, target))
-  if (refusal !== null) {
-    answer.abort()
-    return refusal
-  }
+  if (refusal !== null) return giveUp(answer, refusal)
   if (status < 400 || facts.secret === null || !speaksOfUs(route, target)) return answer
-  return withoutAccount(answer, facts.secret, facts.clock)
+  return withoutAccount(answer, facts.secret)
+}
+
+/** Drops an answer whose body nobody will read. */
+function giveUp(answer: UpstreamAnswer, refusal: Refusal): Refusal {
+  answer.timer.stop()
+  answer.abort()
+  return refusal
 }
 
 /** A call that failed because the client's own body did; null when the body is not to blame. */
@@ -50,8 +51,6 @@ function refusalOfCut(x: Exchange, cut: Cut | null): Refusal | null {
   switch (cut) {
     case 'too_large':
       return { refused: 'body_too_large', bytesMax: route.bodyBytesMax }
-    case 'too_slow':
-      return { refused: 'body_too_slow', afterMs: route.bodyMs }
     case 'unreadable':
       return {
         refused: 'malformed_request',
@@ -83,24 +82,15 @@ function retryAfter(headers: Headers): string | null {
 /** How long an error's body may take. */
 const errorPatienceMs = 10_000
 
-async function withoutAccount(
-  answer: UpstreamAnswer,
-  secret: string,
-  clock: Clock,
-): Promise<Outcome<UpstreamAnswer>> {
+async function withoutAccount(answer: UpstreamAnswer, secret: string): Promise<Outcome<UpstreamAnswer>> {
   const { response } = answer
   const declared = Number(response.headers.get('content-length') ?? 0)
   if (declared > errorBytesMax || response.headers.has('content-encoding')) {
-    answer.abort()
-    return { refused: 'upstream_error', upstreamStatus: response.status, retryAfter: null }
+    return giveUp(answer, { refused: 'upstream_error', upstreamStatus: response.status, retryAfter: null })
   }
-  const cancelTimer = clock.after(Math.min(errorPatienceMs, answer.remainingMs), () => answer.abort())
+  answer.timer.set(Math.min(errorPatienceMs, answer.remainingMs), () => answer.abort())
   const text = await boundedText(response)
-  cancelTimer()
-  if (text === null) {
-    answer.abort()
-    return { refused: 'upstream_broke_off' }
-  }
+  if (text === null) return giveUp(answer, { refused: 'upstream_broke_off' })
   const bytes = new TextEncoder().encode(redactAccount(text, secret))
   const headers = new Headers(response.headers)
   headers.set('content-length', String(bytes.length))

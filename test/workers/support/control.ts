@@ -7,7 +7,7 @@ import { random } from '../../../src/platform/random.ts'
 import { realAdmin } from './objects.ts'
 
 export const operatorToken = 'operator-token-of-the-tests'
-export const base = 'https://gateway.example/_sluice/v1'
+const base = 'https://gateway.example/_sluice/v1'
 
 /** The admin API over the real Durable Objects; bugs it reports make the test fail through `bugs`. */
 export function controlWith(changes: Partial<ControlDeps> = {}, bugs: unknown[] = []) {
