@@ -6,7 +6,7 @@ interface Timer {
 }
 
 /** Lets everything that is ready run: promise callbacks, WebCrypto, RPC that does not wait. */
-export async function settle(): Promise<void> {
+async function settle(): Promise<void> {
   for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => setTimeout(resolve, 0))
 }
 
