@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { projectFolder } from '../../bench/rig/bundle.ts'
 import { startRig, type Rig, type RigOptions } from '../../bench/rig/rig.ts'
 import { pointUpstreams, readConfiguration } from '../../scripts/start/configuration.mjs'
-import { parseConfig } from '../../src/core/config/parse.ts'
+import { parseConfig, type ParsedConfig } from '../../src/core/config/parse.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
 import { type Canaries, secretPart } from './canaries.ts'
 import { eventually } from './eventually.ts'
@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly upstreams?: Readonly<Record<string, unknown>>
   /** Routes beside those of the project's configuration. */
   readonly routes?: readonly Readonly<Record<string, unknown>>[]
+  /** The gateway's own settings, in place of those of the project's configuration. */
+  readonly settings?: Readonly<Record<string, unknown>>
   readonly rig?: Pick<RigOptions, 'durableFaults' | 'port'>
 }
 
@@ -45,6 +47,8 @@ export interface GatewayUnderTest extends TestKey {
   readonly ring: string
   /** Every secret of this gateway, by kind; the first key is among them. */
   readonly canaries: Canaries
+  /** Everything it answers from, read and with its defaults put in. */
+  readonly configuration: ParsedConfig
   /** Asks the admin API; the path follows `/_sluice/v1`. */
   admin(method: string, path: string, body?: object): Promise<AdminAnswer>
   newKey(wish?: KeyWish): Promise<TestKey>
@@ -71,9 +75,10 @@ export async function startGatewayUnderTest(options: GatewayOptions): Promise<Ga
     OPENAI_API_KEY: `sk-openai-${randomBytes(12).toString('hex')}`,
     ANTHROPIC_API_KEY: `sk-anthropic-${randomBytes(12).toString('hex')}`,
   }
+  const { document, configuration } = configurationFor(options)
   const rig = await startRig({
     ...options.rig,
-    bindings: { ...secrets, SLUICE_KEY_RING: ring, SLUICE_CONFIG: configurationFor(options) },
+    bindings: { ...secrets, SLUICE_KEY_RING: ring, SLUICE_CONFIG: document },
   })
   try {
     const admin = adminClient(rig.url, secrets.SLUICE_OPERATOR_TOKEN)
@@ -84,7 +89,15 @@ export async function startGatewayUnderTest(options: GatewayOptions): Promise<Ga
     }
     const first = await newKey()
     const canaries = { ...secrets, SLUICE_KEY_RING: ring.slice(3), clientKey: secretPart(first.key) }
-    const base = { rig, url: rig.url, port: Number(new URL(rig.url).port), account, ring, canaries }
+    const base = {
+      rig,
+      url: rig.url,
+      port: Number(new URL(rig.url).port),
+      account,
+      ring,
+      canaries,
+      configuration,
+    }
     return { ...base, ...first, ...reading(rig), admin, newKey, close: () => rig.close() }
   } catch (error) {
     await rig.close()
@@ -107,17 +120,32 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-function configurationFor({ upstreamUrl, upstreams = {}, routes = [] }: GatewayOptions): unknown {
+interface Configured {
+  readonly document: unknown
+  readonly configuration: ParsedConfig
+}
+
+function configurationFor({
+  upstreamUrl,
+  upstreams = {},
+  routes = [],
+  settings,
+}: GatewayOptions): Configured {
   const { document } = pointUpstreams(readConfiguration(projectFolder), upstreamUrl, {})
-  const own = document as { readonly upstreams: object; readonly routes?: readonly unknown[] }
-  const configuration = {
+  const own = document as {
+    readonly gateway?: object
+    readonly upstreams: object
+    readonly routes?: readonly unknown[]
+  }
+  const whole = {
     ...own,
+    gateway: { ...own.gateway, ...settings },
     upstreams: { ...own.upstreams, ...upstreams },
     routes: [...routes, ...anyPath, ...(own.routes ?? [])],
   }
-  const parsed = parseConfig(configuration)
+  const parsed = parseConfig(whole)
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems, null, 2))
-  return configuration
+  return { document: whole, configuration: parsed }
 }
 
 function adminClient(url: string, token: string): GatewayUnderTest['admin'] {

@@ -60,7 +60,7 @@ async function operations(to: GatewayUnderTest): Promise<object> {
 const noOperations = { reads: 0, made: {}, calls: {} }
 
 describe('a key that nobody issued', () => {
-  it('is refused with no I/O: ten thousand of them make no KV read and no Durable Object', async () => {
+  it('C29: is refused with no I/O: ten thousand of them make no KV read and no Durable Object', async () => {
     await forgetOperations(gateway)
     const upstreamRequests = up.requests().length
     const lanes = await inParallel(Array.from({ length: 10 }), 10, () => refusedInARow(1_000))
@@ -69,7 +69,7 @@ describe('a key that nobody issued', () => {
     expect(up.requests()).toHaveLength(upstreamRequests)
   })
 
-  it('is what a genuine key becomes with any one character changed', async () => {
+  it('C29: is what a genuine key becomes with any one character changed', async () => {
     const { key } = await gateway.newKey()
     await forgetOperations(gateway)
     const flips = Array.from({ length: key.length }, (_, at) => flipped(key, at))
@@ -222,7 +222,7 @@ describe('a key that is of no use', () => {
     ['anthropic', '/v1/messages/batches'],
   ]
   it.each(routes)(
-    'is refused in the same bytes whatever is wrong with it, dialect %s',
+    'C34: is refused in the same bytes whatever is wrong with it, dialect %s',
     async (dialect, path) => {
       const seen: object[] = []
       for (const key of Object.values(bad)) {

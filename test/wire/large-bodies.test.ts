@@ -221,7 +221,7 @@ function sha256OfPattern(bytes: number): string {
 }
 
 describe('a body over the limit of its route', () => {
-  it('of a declared length is refused before the upstream is contacted', async () => {
+  it('C22: of a declared length is refused before the upstream is contacted', async () => {
     up.forget()
     const connection = await RawConnection.open(gateway)
     const headers = authorized({ 'content-length': String(101 * megabyte) })
@@ -244,7 +244,7 @@ describe('a body over the limit of its route', () => {
     ['a little', smallLimit + 1],
     ['much', 8 * smallLimit],
   ])(
-    'by %s and of no declared length is cut: 413, and the upstream’s request is aborted',
+    'C22: by %s and of no declared length is cut: 413, and the upstream’s request is aborted',
     async (_by, bytes) => {
       up.forget()
       up.on('/cut', async (x) => {
@@ -273,7 +273,7 @@ describe('a body over the limit of its route', () => {
   )
 
   it.each(['content-length', 'chunked'])(
-    'or over the time of its route, framed by %s, is cut: 408, and the upstream’s request is aborted',
+    'C28: or over the time of its route, framed by %s, is cut: 408, and the upstream’s request is aborted',
     async (framing) => {
       up.forget()
       up.on('/trickle', (x) => x.bodyEnd())

@@ -85,19 +85,19 @@ const paths: readonly (readonly [path: string, expected: { status: number; code:
 ]
 
 describe('a malformed request gets a 4xx that says why, with an id, and reaches no upstream:', () => {
-  it.each(hosts)('Host %s', async (host) => {
+  it.each(hosts)('C10: Host %s', async (host) => {
     const answer = await answerTo(get('/http/x', [`host: ${host}`]))
     expectRefusal(answer, 'http', malformed)
     expect(up.requests()).toEqual([])
   })
 
-  it('two Hosts', async () => {
+  it('C10: two Hosts', async () => {
     const answer = await answerTo(get('/http/x', ['host: gateway.test', 'host: evil.test']))
     expectRefusal(answer, 'http', malformed)
     expect(up.requests()).toEqual([])
   })
 
-  it.each(paths)('%s', async (path, expected) => {
+  it.each(paths)('C14: path %s', async (path, expected) => {
     const answer = await answerTo(get(path))
     expectRefusal(answer, 'http', expected)
     expect(up.requests()).toEqual([])
@@ -107,7 +107,7 @@ describe('a malformed request gets a 4xx that says why, with an id, and reaches 
     ['one field of 129 KB', [`x-big: ${'x'.repeat(129 * 1_024)}`]],
     ['fields of 66 KB in all', Array.from({ length: 66 }, (_, at) => `x-${at}: ${'x'.repeat(1_024)}`)],
     ['two hundred fields', Array.from({ length: 200 }, (_, at) => `x-${at}: 1`)],
-  ])('%s', async (_what, lines) => {
+  ])('C26: %s', async (_what, lines) => {
     const answer = await answerTo(get('/http/x', ['host: gateway.test', ...lines]))
     expectRefusal(answer, 'http', { status: 431, code: 'headers_too_large' })
     expect(up.requests()).toEqual([])
@@ -246,7 +246,7 @@ describe('what the gateway answers itself', () => {
     expect(JSON.parse(failing.text)).toMatchObject({ bindings: { keys: 'failing', registry: 'ok' } })
   })
 
-  it('is under /_sluice nothing for a client key', async () => {
+  it('C35: is under /_sluice nothing for a client key', async () => {
     const answer = await answerTo(get('/_sluice/v1/accounts'))
     expect(answer.status).toBe(401)
   })
@@ -272,7 +272,7 @@ function preflight(origin: string, path = '/cors/x'): Promise<RawAnswer> {
 }
 
 describe('cross-origin requests', () => {
-  it('a preflight of an allowed page is answered without a key and without the upstream', async () => {
+  it('C64: a preflight of an allowed page is answered without a key and without the upstream', async () => {
     const answer = await preflight(page)
     expect(answer).toMatchObject({ status: 204, text: '' })
     expect(answer.field('access-control-allow-origin')).toBe(page)
@@ -289,7 +289,7 @@ describe('cross-origin requests', () => {
     `${page}.`,
     `${page}:444`,
     'https://evil.test',
-  ])('a page of %s is allowed nothing', async (origin) => {
+  ])('C64: a page of %s is allowed nothing', async (origin) => {
     const answers = [
       await preflight(origin),
       await exchange(gateway, {
@@ -303,7 +303,7 @@ describe('cross-origin requests', () => {
     }
   })
 
-  it('an answer is readable for the page, whatever the upstream says of origins; so is a refusal', async () => {
+  it('C64: an answer is readable for the page, whatever the upstream says of origins; so is a refusal', async () => {
     up.on('/says-all', (x) => x.send(wholeAnswer(200, { 'access-control-allow-origin': '*' }, 'ok')))
     const headers = { origin: page, authorization: `Bearer ${gateway.key}` }
     const answer = await exchange(gateway, { path: '/cors/says-all', headers })
@@ -313,7 +313,7 @@ describe('cross-origin requests', () => {
     expect(refused.field('access-control-allow-origin')).toBe(page)
   })
 
-  it('a preflight of a route that allows no pages is an ordinary request without a key', async () => {
+  it('C64: a preflight of a route that allows no pages is an ordinary request without a key', async () => {
     const answer = await preflight(page, '/http/x')
     expect(answer.status).toBe(401)
     expect(answer.field('access-control-allow-origin')).toBeNull()

@@ -189,7 +189,7 @@ const kinds = Object.entries({ JSON: json, binary, ...streams })
 const deaths = Object.entries(afterHeaders)
 
 describe.each(kinds)('an upstream that dies before its headers, asked for %s,', (_kind, dying) => {
-  it('makes a 502 in the dialect of the route, on record as refused once', async () => {
+  it('C60: makes a 502 in the dialect of the route, on record as refused once', async () => {
     const answer = await meet(dying, beforeHeaders)
     expectRefusal(answer, dying.dialect, { status: 502, code: 'upstream_unreachable' })
     expect(answer.field('x-should-retry')).toBe(dying.dialect === 'http' ? null : 'true')
@@ -204,21 +204,24 @@ describe.each(kinds)('an upstream that dies before its headers, asked for %s,', 
 })
 
 describe.each(Object.entries(streams))('an event stream of format %s that dies', (format, dying) => {
-  it.each(deaths)('%s gives its whole events, one error event, and an abnormal end', async (name, death) => {
-    const answer = await meet(dying, death)
-    expect(answer.status).toBe(200)
-    const events = eventsIn(answer.body)
-    expect(events.slice(0, -1)).toEqual(eventsIn(Buffer.from(wholeParts(name, dying))))
-    expectErrorEvent(events.at(-1), format as StreamFormat, 'upstream_broke_off')
-    expect(answer.text).not.toContain('[DONE]')
-    expect(answer.ended).not.toBe('complete')
-    await expectOneRecord(answer, { status: 200, refused: null, ending: 'upstream_failed', tier: 'tap' })
-  })
+  it.each(deaths)(
+    'C55: %s gives its whole events, one error event, and an abnormal end',
+    async (name, death) => {
+      const answer = await meet(dying, death)
+      expect(answer.status).toBe(200)
+      const events = eventsIn(answer.body)
+      expect(events.slice(0, -1)).toEqual(eventsIn(Buffer.from(wholeParts(name, dying))))
+      expectErrorEvent(events.at(-1), format as StreamFormat, 'upstream_broke_off')
+      expect(answer.text).not.toContain('[DONE]')
+      expect(answer.ended).not.toBe('complete')
+      await expectOneRecord(answer, { status: 200, refused: null, ending: 'upstream_failed', tier: 'tap' })
+    },
+  )
 })
 
 describe.each(Object.entries({ JSON: json, binary }))('a %s body that dies', (_kind, dying) => {
   it.each(deaths)(
-    '%s ends abnormally for the client, with nothing but the upstream’s bytes',
+    'C56: %s ends abnormally for the client, with nothing but the upstream’s bytes',
     async (name, death) => {
       const answer = await meet(dying, death)
       expect(answer.status).toBe(200)

@@ -95,7 +95,7 @@ const formats: readonly [StreamFormat, DialectName, string][] = [
 
 describe.concurrent('an upstream that is too slow', () => {
   it.each(dialects)(
-    'to send its first byte makes a 504 in time, dialect %s, and is closed',
+    'C60: to send its first byte makes a 504 in time, dialect %s, and is closed',
     async (dialect) => {
       const path = `/${dialect}-firstByteMs/silent`
       const answer = await ask(path, () => {})
@@ -108,7 +108,7 @@ describe.concurrent('an upstream that is too slow', () => {
   )
 
   it.each(formats)(
-    'to go on ends a stream of format %s in time, and is closed',
+    'C60: to go on ends a stream of format %s in time, and is closed',
     async (format, dialect, name) => {
       const path = `/${dialect}-idleMs/${name}`
       const answer = await ask(path, eventsApart(5))
@@ -124,7 +124,7 @@ describe.concurrent('an upstream that is too slow', () => {
   )
 
   it.each(formats)(
-    'to finish ends a stream of format %s in time, and is closed',
+    'C60: to finish ends a stream of format %s in time, and is closed',
     async (format, dialect, name) => {
       const path = `/${dialect}-totalMs/${name}`
       const answer = await ask(path, eventsApart())
@@ -138,7 +138,7 @@ describe.concurrent('an upstream that is too slow', () => {
     },
   )
 
-  it('to finish a plain body breaks it off in time, and is closed', async () => {
+  it('C60: to finish a plain body breaks it off in time, and is closed', async () => {
     const path = '/http-totalMs/file'
     const answer = await ask(path, async (x) => {
       await x.send(answerHead(200, { 'content-type': 'application/octet-stream', 'content-length': '100' }))
