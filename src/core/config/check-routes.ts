@@ -1,4 +1,5 @@
 import { parameterNames, patternShape, splitPattern } from '../route/path-pattern.ts'
+import { describeName, describeValue } from './describe-value.ts'
 import { note, type Place } from './place.ts'
 import type { Route } from './types.ts'
 
@@ -27,7 +28,7 @@ function checkReserved({ path }: Route, place: Place): void {
   note(
     at(place, 'path'),
     'a path outside /_sluice, which is the gateway\u2019s own',
-    JSON.stringify(path.slice(0, 60)),
+    describeValue(path, false),
   )
 }
 
@@ -36,8 +37,12 @@ function checkDialect({ dialect, upstream }: Route, place: Place): void {
   if (dialect === 'http') return
   const other = upstream.targets.find((target) => target.dialect !== dialect)
   if (other === undefined) return
-  const expected = `"http" or the dialect of every target of ${upstream.name}`
-  note(at(place, 'dialect'), expected, `"${dialect}", while target ${other.id} is "${other.dialect}"`)
+  const expected = `"http" or the dialect of every target of ${describeName(upstream.name)}`
+  note(
+    at(place, 'dialect'),
+    expected,
+    `"${dialect}", while target ${describeName(other.id)} is "${other.dialect}"`,
+  )
 }
 
 function checkRewrite({ path, rewrite }: Route, place: Place): void {
@@ -46,7 +51,8 @@ function checkRewrite({ path, rewrite }: Route, place: Place): void {
   const template = splitPattern(rewrite)
   const known = parameterNames(pattern)
   for (const name of parameterNames(template)) {
-    if (!known.includes(name)) note(at(place, 'rewrite'), 'only parameters of the path', `{${name}}`)
+    if (!known.includes(name))
+      note(at(place, 'rewrite'), 'only parameters of the path', `{${describeName(name)}}`)
   }
   if (template.rest && !pattern.rest) note(at(place, 'rewrite'), '`*` only when the path ends with it', '`*`')
 }

@@ -4,8 +4,9 @@ const shownLengthMax = 60
 const secretName = /secret|token|password|passwd|credential|authorization|api[-_]?key|cookie/i
 /** The name of a binding is no secret, although it stands in a field for one. */
 const bindingName = /^[A-Z][A-Z0-9_]{0,63}$/
-/** How well-known credentials begin. */
-const credentialStart = /^(?:sk-|slc_|gh[a-z]_|xox|eyJ|AKIA|(?:bearer|basic)\s+\S)/i
+/** How well-known credentials begin, wherever they stand. */
+const credentialStart = /\b(?:sk-|slc_|gh[a-z]_|xox|eyJ|AKIA)/i
+const authorization = /\b(?:bearer|basic)\s+\S/i
 /** A long run with letters and digits in it may be a credential of a kind not known here. */
 const longRun = /[\w-]{24,}/g
 
@@ -42,14 +43,18 @@ function describeText(text: string, secretive: boolean): string {
 }
 
 function looksSecret(text: string): boolean {
-  if (credentialStart.test(text)) return true
+  if (credentialStart.test(text) || authorization.test(text)) return true
   const runs = text.match(longRun) ?? []
   return runs.some((run) => /\d/.test(run) && /[a-z]/i.test(run) && !bindingName.test(run))
 }
 
-/** A URL without the user name, password and query it may carry. */
+/** A URL without the user name, password and query it may carry; a password as people type it may hold `@` and `/`. */
 function withoutUserinfo(text: string): string {
-  return text.replace(/:\/\/[^/@]*@/, '://…@').replace(/\?.*$/s, '?…')
+  const schemeAt = text.indexOf('://')
+  const hostAt = text.lastIndexOf('@')
+  const bare =
+    schemeAt === -1 || hostAt < schemeAt ? text : `${text.slice(0, schemeAt)}://…${text.slice(hostAt)}`
+  return bare.replace(/\?.*$/s, '?…')
 }
 
 function shorten(text: string): string {

@@ -1,7 +1,7 @@
 import { patternProblem } from '../route/path-pattern.ts'
 import { closestName } from './closest-name.ts'
 import { defaultBodyBytesMax, defaultKeySources, defaultRoute } from './defaults.ts'
-import { describeValue } from './describe-value.ts'
+import { describeName, describeValue } from './describe-value.ts'
 import { corsPolicy } from './parse-cors.ts'
 import { parseHeaders } from './parse-headers.ts'
 import { parseStreams } from './parse-streams.ts'
@@ -130,7 +130,9 @@ function findUpstream(place: Place, upstreams: ReadonlyMap<string, ParsedUpstrea
   const meant = typeof name === 'string' ? closestName(name, upstreams.keys()) : null
   note(
     place,
-    meant === null ? 'the name of an upstream' : `the name of an upstream; did you mean \`${meant}\`?`,
+    meant === null
+      ? 'the name of an upstream'
+      : `the name of an upstream; did you mean \`${describeName(meant)}\`?`,
   )
   return null
 }

@@ -57,7 +57,7 @@ function parseEntry(part: string, position: number): RingEntry | KeyRingProblem 
 
 /** RFC 4648 §5, padding optional. */
 function decodeBase64url(text: string): Uint8Array | null {
-  const digits = text.replace(/=+$/, '')
+  const digits = text.replace(/={1,2}$/, '')
   if (!base64urlPattern.test(text) || digits.length % 4 === 1) return null
   const binary = atob(digits.replaceAll('-', '+').replaceAll('_', '/'))
   return Uint8Array.from(binary, (character) => character.charCodeAt(0))

@@ -1,3 +1,4 @@
+import { describeName } from '../config/describe-value.ts'
 import { canonicalPath } from './canonical-path.ts'
 
 /** `/v1/models/{id}` or `/v1/*`, taken apart: segments in order, and whether a final `*` takes the rest. */
@@ -63,7 +64,7 @@ function segmentProblem(segment: PatternSegment): string | null {
   if (canonical.encodedSlash) return 'an encoded slash; use a parameter for that segment'
   return canonical.path === `/${segment.text}`
     ? null
-    : `another spelling than the canonical \`${canonical.path}\``
+    : `another spelling than the canonical \`${describeName(canonical.path)}\``
 }
 
 function withoutNames(segments: readonly PatternSegment[]): string {

@@ -4,6 +4,8 @@ import { completeObject } from './half-json.ts'
 const encoder = new TextEncoder()
 /** One character a byte, so that a half character at the end does no harm. */
 const latin1 = new TextDecoder('latin1')
+/** At the start of a stream it is skipped, elsewhere it spoils the name of its field; here nobody knows which. */
+const byteOrderMark = '\u00EF\u00BB\u00BF'
 
 /**
  * What to send after an event stream that broke off, so that its reader meets an error event of its dialect and no
@@ -21,7 +23,9 @@ export function closingBytes(unfinished: Uint8Array | null, error: ErrorEvent): 
 
 function closingText(half: string, error: ErrorEvent): string | null {
   if (half === '') return errorEvent(error)
-  const eol = /\r\n|\r|\n/.exec(half)?.[0] ?? '\n'
+  if (half.startsWith(byteOrderMark)) return null
+  // A line feed would end the same line again.
+  const eol = half.endsWith('\r') ? '\r' : (/\r\n|\r|\n/.exec(half)?.[0] ?? '\n')
   const lines = half.split(/\r\n|\r|\n/)
   const last = lines.pop() ?? ''
   const data = lines.filter((line) => fieldOf(line) === 'data').map(valueOf)
@@ -39,7 +43,14 @@ function afterWholeLines(
 ): string | null {
   const endOfLine = last === '' ? '' : eol
   if (data.length === 0) return endOfLine + errorEvent(error)
+  if (beginsEventField(last)) return null
   return isObject(data.join('\n')) ? endOfLine + eol + errorEvent(error) : null
+}
+
+/** Whether a half line is the beginning of one that would name the event. */
+function beginsEventField(line: string): boolean {
+  const field = fieldOf(line)
+  return field !== '' && 'event'.startsWith(field)
 }
 
 /** The stream broke off inside a data line. */

@@ -9,7 +9,17 @@
 export function completeObject(half: string, members: string): string | null {
   const state = new HalfJson()
   for (const char of half) if (!state.take(char)) return null
-  return state.complete(members)
+  const rest = state.complete(members)
+  return rest === null || !isJson(half + rest) ? null : rest
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 type Expecting = 'key' | 'first_key' | 'colon' | 'value' | 'first_value' | 'end'
@@ -134,7 +144,8 @@ class HalfJson {
 
 /** Whether the last character of an unfinished string is a backslash that escapes the next one. */
 function endsInEscape(token: string): boolean {
-  const slashes = /\\*$/.exec(token)?.[0].length ?? 0
+  let slashes = 0
+  while (token[token.length - 1 - slashes] === '\\') slashes += 1
   return slashes % 2 === 1
 }
 
