@@ -1,6 +1,7 @@
 import bundledConfig from '../sluice.config.json'
 import type { ControlApp } from './control/app.ts'
 import { parseKeyRing, type KeyRing } from './core/key/key-ring.ts'
+import { TokenEstimator } from './core/llm/estimate.ts'
 import { isRefusal } from './core/outcome.ts'
 import { canonicalTarget } from './core/route/canonical-target.ts'
 import { missingBindings, type Env } from './env.ts'
@@ -66,6 +67,7 @@ function compose(env: Env): Composition {
     config,
     keys: createKeySource(keyLookup),
     limiter: unlimited,
+    estimator: new TokenEstimator(),
     upstreams: createUpstreams({ ...env }, clock),
     recorder,
     readiness: createReadiness(env, clock),

@@ -7,6 +7,8 @@ import type { AdminOutcome } from './core/key/admin-refusal.ts'
 import type { KeyRecord, NewKey } from './core/key/key-record.ts'
 import type { KeyPrincipal } from './core/key/principal.ts'
 import type { Awaitable, Outcome } from './core/outcome.ts'
+import type { Refusal } from './core/refusal.ts'
+import type { ConfiguredMatch } from './core/route/route-index.ts'
 import type { RequestRecord } from './core/record.ts'
 import type { Ending } from './core/stream/ending.ts'
 import type { Usage } from './core/llm/usage.ts'
@@ -63,6 +65,42 @@ export type RequestBody =
       /** Resolves when the last byte is on its way, rejects when the body was cut; null where nobody can tell. */
       readonly sent: Promise<void> | null
     }
+
+/** What is known of an LLM request. */
+export interface LlmFacts {
+  /** The model as the client named it. */
+  readonly asked: string | null
+  /** The model as the upstream got it. */
+  readonly model: string | null
+  /** Whether the client asked for an event stream. */
+  readonly stream: boolean
+  /** Whether the gateway asked for usage in the stream, which the client did not. */
+  readonly askedForUsage: boolean
+  /** Bytes of the body as the client sent it. */
+  readonly bodyBytes: number
+}
+
+/** An LLM request on its way. */
+export interface LlmRequest {
+  /** Complete once the body has been sent. */
+  facts(): LlmFacts
+}
+
+/** A body ready to be sent, and what became of it on its way. */
+export interface SendableBody {
+  readonly body: RequestBody
+  /** Why the body was cut; known once the call has failed or answered. */
+  cut(): Refusal | null
+}
+
+/** A request as the upstream is to get it. */
+export interface OutboundRequest {
+  readonly match: ConfiguredMatch
+  readonly query: string
+  readonly sendable: SendableBody
+  /** Null on plain routes. */
+  readonly llm: LlmRequest | null
+}
 
 /** Who is asking, after authentication. */
 export type Principal = { readonly kind: 'anonymous' } | KeyPrincipal

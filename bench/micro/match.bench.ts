@@ -42,7 +42,9 @@ function route(id: string, path: string): Route {
     cors: null,
     websocket: false,
     encodedSlash: false,
-    models: { aliases: {}, override: null },
+    models: { aliases: {}, override: null, allow: null, deny: [] },
+    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
+    opaqueBodies: 'refuse',
   }
 }
 

@@ -34,7 +34,7 @@ async function issuedKey(): Promise<{ readonly text: string; readonly stored: st
   const text = formatKeyText({ ...unsigned, mac })
   if (parseKeyText(text) === null) throw new Error('the key of the benchmark has not the shape of a key')
   const { account, id } = unsigned
-  const issued = { id, name: 'bench', scopes: [], expiresAtMs: null, createdAtMs: 0 }
+  const issued = { id, name: 'bench', scopes: [], models: null, expiresAtMs: null, createdAtMs: 0 }
   const record = newRecord(account, { ...issued, hash: await keyHash(text, digest) })
   return { text, stored: JSON.stringify(record) }
 }

@@ -1,5 +1,4 @@
 /** Bodies of the admin API, as its clients see them. Times are milliseconds since the epoch. */
-import type { Account } from '../core/key/account.ts'
 import type { KeyRecord } from '../core/key/key-record.ts'
 import type { SeenConfig } from '../ports.ts'
 

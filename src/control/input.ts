@@ -1,3 +1,4 @@
+import type { ModelRules } from '../core/config/types.ts'
 import { regions, type NewAccount, type PageRequest, type Region } from '../core/key/account.ts'
 import type { NewKey } from '../core/key/key-record.ts'
 import { isIdentifier, keyPrefix } from '../core/key/key-text.ts'
@@ -11,6 +12,8 @@ const scopesMax = 32
 const pageItemsMax = 1_000
 const pageItemsDefault = 100
 const scopePattern = /^[0-9a-z:._-]{1,64}$/
+const modelsMax = 200
+const modelPattern = /^[!-)+-~]{0,255}(?:[!-)+-~]|\*)$/
 const limitPattern = /^[1-9][0-9]{0,3}$/
 /** ECMA-262: the latest time a date can have. */
 const timeMaxMs = 8.64e15
@@ -25,19 +28,25 @@ export function parseNewAccount(body: unknown): Parsed<NewAccount> {
   return finish(read, { name, region: region as Region })
 }
 
-/** Reads the body that makes a key: `name`, and if wanted `scopes` and `expiresAtMs`, which lies after `nowMs`. */
+/** Reads the body that makes a key: `name`, and if wanted `scopes`, `models` and `expiresAtMs`, which lies after `nowMs`. */
 export function parseNewKey(body: unknown, nowMs: number): Parsed<NewKey> {
-  const read = readFields(body, ['name', 'scopes', 'expiresAtMs'])
+  const read = readFields(body, ['name', 'scopes', 'models', 'expiresAtMs'])
   const name = readName(read)
   const scopes = read.fields.get('scopes') ?? []
   if (!isScopes(scopes)) {
     problem(read, '$.scopes', `at most ${scopesMax} different texts of 1 to 64 of [0-9a-z:._-]`, scopes)
   }
+  const models = readModels(read)
   const expiresAtMs = read.fields.get('expiresAtMs') ?? null
   if (expiresAtMs !== null && !isTimeAfter(expiresAtMs, nowMs)) {
     problem(read, '$.expiresAtMs', 'milliseconds since the epoch, in the future, or null', expiresAtMs)
   }
-  return finish(read, { name, scopes: scopes as string[], expiresAtMs: expiresAtMs as number | null })
+  return finish(read, {
+    name,
+    scopes: scopes as string[],
+    models,
+    expiresAtMs: expiresAtMs as number | null,
+  })
 }
 
 /** Reads `after` and `limit` of a list from the URL, which is not taken to be well formed. */
@@ -90,6 +99,28 @@ function readName(read: Reading): string {
   if (isName(name)) return name
   problem(read, '$.name', `a text of 1 to ${nameLengthMax} characters without control characters`, name)
   return ''
+}
+
+/** `{"allow": [...], "deny": [...]}`, either of which may be left out; null leaves models to the route. */
+function readModels(read: Reading): ModelRules | null {
+  const models = read.fields.get('models') ?? null
+  const rules = models === null ? null : modelRulesIn(models)
+  if (rules !== 'wrong') return rules
+  const expected = 'an object with `allow` and `deny`, lists of model names, `*` only at the end of a name'
+  problem(read, '$.models', expected, models)
+  return null
+}
+
+function modelRulesIn(value: unknown): ModelRules | 'wrong' {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'wrong'
+  const { allow = null, deny = [], ...others } = value as Record<string, unknown>
+  const good = (allow === null || isModelNames(allow)) && isModelNames(deny)
+  return good && Object.keys(others).length === 0 ? { allow, deny } : 'wrong'
+}
+
+function isModelNames(value: unknown): value is readonly string[] {
+  if (!Array.isArray(value) || value.length > modelsMax) return false
+  return value.every((name) => typeof name === 'string' && modelPattern.test(name))
 }
 
 function isName(value: unknown): value is string {

@@ -1,3 +1,4 @@
+import type { Usage } from './llm/usage.ts'
 import type { Ending } from './stream/ending.ts'
 
 /** The one line per request that metrics, logs and usage are made of. No bodies, no secrets, no query strings. */
@@ -15,10 +16,19 @@ export interface RequestRecord {
   readonly target: string | null
   readonly status: number
   readonly refused: string | null
+  /** The model as the client named it, and as the upstream got it. */
+  readonly model: string | null
+  readonly upstreamModel: string | null
+  /** Null for an exchange that generated nothing. */
+  readonly usage: Usage | null
+  /** Micro-dollars; null without usage, and for a model that has no price. */
+  readonly costMicroUsd: number | null
+  /** Whether the model has a price; null without usage. */
+  readonly priced: boolean | null
   readonly upstreamStatus: number | null
   readonly upstreamRequestId: string | null
   /** Which tier of the body plan carried the response. */
-  readonly tier: 'none' | 'native' | 'tap'
+  readonly tier: 'none' | 'native' | 'whole' | 'tap' | 'pump'
   readonly ending: Ending
   /** Body bytes handed to the client; null where the tier cannot know (native, ended early). */
   readonly bytes: number | null

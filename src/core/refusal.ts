@@ -16,7 +16,8 @@ export type Refusal =
   | { readonly refused: 'keys_not_configured' }
   | { readonly refused: 'body_too_large'; readonly bytesMax: number }
   | { readonly refused: 'body_too_slow'; readonly afterMs: number }
-  | { readonly refused: 'encoding_not_supported' }
+  | { readonly refused: 'model_not_allowed'; readonly model: string }
+  | { readonly refused: 'body_not_readable'; readonly found: string }
   | { readonly refused: 'loop_detected' }
   | { readonly refused: 'upstream_unreachable' }
   | { readonly refused: 'upstream_first_byte_timeout'; readonly afterMs: number }
@@ -132,10 +133,15 @@ const catalogue: Catalogue = {
     message: `The body had not arrived after ${afterMs} ms; send it faster or in smaller parts.`,
     retryable: true,
   }),
-  encoding_not_supported: () => ({
+  body_not_readable: ({ found }) => ({
     status: 415,
-    title: 'Encoding not supported',
-    message: 'This route takes no body with a content-encoding; send it as it is.',
+    title: 'Body not readable',
+    message: `This route takes JSON in UTF-8 or a form, not ${found}; send \`content-type: application/json\`.`,
+  }),
+  model_not_allowed: ({ model }) => ({
+    status: 403,
+    title: 'Model not allowed',
+    message: `The model \`${model.slice(0, 100)}\` is not open to this key here; GET /v1/models lists those that are.`,
   }),
   loop_detected: () => ({
     status: 508,

@@ -1,35 +1,161 @@
 import type { Route } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
-import type { Clock, Exchange, UpstreamAnswer } from '../ports.ts'
+import { filterModels } from '../core/llm/models-list.ts'
+import { isAllowed, saysAnything, type ModelChoice } from '../core/llm/model-policy.ts'
+import { withoutUsageChunk } from '../core/llm/usage-chunk.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
+import { closingBytes } from '../core/stream/broken-stream.ts'
+import type { Ending } from '../core/stream/ending.ts'
+import type { Clock, Exchange, LlmRequest, UpstreamAnswer } from '../ports.ts'
 import type { Delivery } from './delivery.ts'
-import { deliverNative } from './native.ts'
+import { FlowMeter, WholeMeter, type Meter } from './meter.ts'
+import { contentLength, deliverNative } from './native.ts'
+import { deliverPump } from './pump.ts'
+import { errorEventFor, type StreamTerms } from './stream-terms.ts'
 import { deliverTap } from './tap.ts'
+import { readAnswerWhole, wholeBytesMax } from './whole.ts'
+
+/** Who consumes a response body: the client, and where there is something to count, a meter. */
+export interface BodyPlan {
+  readonly delivery: Delivery
+  readonly meter: Meter | null
+}
+
+/** What the plan depends on beside the answer itself. */
+export interface PlanContext {
+  readonly x: Exchange
+  readonly route: Route
+  /** Null on plain routes. */
+  readonly llm: LlmRequest | null
+  readonly choice: ModelChoice
+  readonly clock: Clock
+}
+
+/** How long a client's leaving may keep the upstream busy where the route drains; Cloudflare allows 30 s. */
+const drainMs = 25_000
 
 /** Whether the headers announce an event stream whose bytes can be read as they are. */
 export function isEventStream(headers: Headers): boolean {
-  const type = headers.get('content-type') ?? ''
-  return (
-    /^\s*text\/event-stream\b/i.test(type) && (headers.get('content-encoding') ?? 'identity') === 'identity'
-  )
+  return isPlain(headers) && /^\s*text\/event-stream\b/i.test(headers.get('content-type') ?? '')
 }
 
 /**
- * Decides once who consumes a response body, in the cheapest tier that can do what is asked: no body, native for plain
- * bodies, tap for event streams.
+ * Decides once who consumes a response body, in the cheapest tier that can do what is asked.
+ * @returns refusals `upstream_broke_off`, `upstream_total_timeout` for an answer that is read before it is passed on
  */
-export function planBody(answer: UpstreamAnswer, x: Exchange, route: Route, clock: Clock): Delivery {
-  const { body, headers } = answer.response
-  if (body === null) {
-    answer.timer.stop()
-    return { body: null, tier: 'none', ended: { ending: 'complete', bytes: 0 } }
+export function planBody(answer: UpstreamAnswer, context: PlanContext): Awaitable<Outcome<BodyPlan>> {
+  const { response, timer } = answer
+  if (response.status === 101 || response.body === null) {
+    timer.stop()
+    const ending = response.status === 101 ? 'upgraded' : 'complete'
+    const bytes = ending === 'upgraded' ? null : 0
+    return { delivery: { body: null, tier: 'none', ended: { ending, bytes } }, meter: null }
   }
-  if (!isEventStream(headers)) return deliverNative(answer, body, x.signal)
+  if (isEventStream(response.headers)) return planStream(answer, response.body, context)
+  if (isModelsList(response, context)) return planModels(answer, context)
+  if (isMetered(response, context) && isJson(response.headers))
+    return planAnswer(answer, response.body, context)
+  return { delivery: deliverNative(answer, response.body, context.x.signal), meter: null }
+}
+
+function planStream(
+  answer: UpstreamAnswer,
+  body: ReadableStream<Uint8Array>,
+  context: PlanContext,
+): BodyPlan {
+  const { llm, route, x } = context
+  const meter = new FlowMeter('events', llm ?? nothingAsked)
+  const counted = isMetered(answer.response, context) ? meter : null
   const dialect = dialectOf(route.dialect)
-  return deliverTap(body, {
+  const closingWords = (ending: Ending): Uint8Array | null => {
+    const times = { idleMs: idleMs(context), totalMs: x.facts.target?.timeouts.totalMs ?? 0 }
+    const event = errorEventFor(ending, times, (facts) => dialect.errorEvent(facts, x.id, x.target.path))
+    return closingBytes(tier === 'pump' ? nothing : meter.ends.tail.unfinished(), event)
+  }
+  const terms = { ...streamTerms(answer, context, meter), length: null, closingWords }
+  const strips = llm?.facts().askedForUsage === true && route.streams.usage === 'strip'
+  const tier = strips || route.streams.keepAlive ? 'pump' : 'tap'
+  if (tier === 'tap') return { delivery: deliverTap(body, terms), meter: counted }
+  const keepAlive = route.streams.keepAlive ? dialect.keepAlive : null
+  const edit = strips ? withoutUsageChunk : asItIs
+  return { delivery: deliverPump(body, terms, { edit, keepAlive }), meter: counted }
+}
+
+const nothing = new Uint8Array(0)
+const nothingAsked: LlmRequest = {
+  facts: () => ({ asked: null, model: null, stream: true, askedForUsage: false, bodyBytes: 0 }),
+}
+const noWords = (): null => null
+const asItIs = (block: Uint8Array): Uint8Array => block
+
+/** A JSON answer: read whole when it is short, else tapped. */
+function planAnswer(
+  answer: UpstreamAnswer,
+  body: ReadableStream<Uint8Array>,
+  context: PlanContext,
+): Awaitable<Outcome<BodyPlan>> {
+  const llm = context.llm ?? nothingAsked
+  const length = contentLength(answer.response.headers)
+  if (length === null || length > wholeBytesMax) {
+    const meter = new FlowMeter('answer', llm)
+    const terms = { ...streamTerms(answer, context, meter), length, closingWords: noWords }
+    return { delivery: deliverTap(body, terms), meter }
+  }
+  return readAnswerWhole(answer).then((bytes) =>
+    isRefusal(bytes) ? bytes : { delivery: whole(bytes), meter: new WholeMeter(bytes, llm) },
+  )
+}
+
+/** The list of models as the key may see it. */
+async function planModels(
+  answer: UpstreamAnswer,
+  { route, choice }: PlanContext,
+): Promise<Outcome<BodyPlan>> {
+  const bytes = await readAnswerWhole(answer)
+  if (isRefusal(bytes)) return bytes
+  const { dialect, models } = route
+  const view = { dialect, allows: (model: string) => isAllowed(model, choice), aliases: models.aliases }
+  const filtered = filterModels(bytes, view)
+  return filtered === null ? { refused: 'upstream_broke_off' } : { delivery: whole(filtered), meter: null }
+}
+
+function whole(bytes: Uint8Array): Delivery {
+  return { body: bytes, tier: 'whole', ended: { ending: 'complete', bytes: bytes.length } }
+}
+
+function streamTerms(
+  answer: UpstreamAnswer,
+  context: PlanContext,
+  meter: FlowMeter,
+): Omit<StreamTerms, 'length' | 'closingWords'> {
+  return {
     answer,
-    client: x.signal,
-    clock,
-    idleMs: x.facts.target?.timeouts.idleMs ?? Infinity,
-    errorEvent: (facts) => dialect.errorEvent(facts, x.id, x.target.path),
-  })
+    client: context.x.signal,
+    clock: context.clock,
+    idleMs: idleMs(context),
+    drainMs: context.route.streams.onLeave === 'drain' ? drainMs : 0,
+    see: (piece) => meter.push(piece),
+  }
+}
+
+function idleMs({ x }: PlanContext): number {
+  return x.facts.target?.timeouts.idleMs ?? Infinity
+}
+
+/** Only what an LLM generated is counted. */
+function isMetered(response: Response, { x, llm }: PlanContext): boolean {
+  return llm !== null && response.ok && x.request.method === 'POST' && isPlain(response.headers)
+}
+
+function isModelsList(response: Response, { x, llm, choice }: PlanContext): boolean {
+  const lists = llm !== null && response.ok && x.request.method === 'GET' && x.target.path.endsWith('/models')
+  return lists && saysAnything(choice) && isPlain(response.headers)
+}
+
+function isPlain(headers: Headers): boolean {
+  return (headers.get('content-encoding') ?? 'identity') === 'identity'
+}
+
+function isJson(headers: Headers): boolean {
+  return /^\s*application\/([\w.-]+\+)?json\b/i.test(headers.get('content-type') ?? '')
 }

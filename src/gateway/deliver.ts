@@ -2,19 +2,39 @@ import type { Route } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
 import { addCors } from '../core/http/cors.ts'
 import { clientHeaders } from '../core/http/response-headers.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import { clientLocation } from '../core/route/client-location.ts'
-import type { Clock, Exchange, Principal, UpstreamAnswer } from '../ports.ts'
+import type { Clock, Exchange, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import type { Answer } from './answer.ts'
-import { isEventStream, planBody } from './body-plan.ts'
+import { isEventStream, planBody, type BodyPlan } from './body-plan.ts'
 
-/** Turns an upstream's answer into the client's: its headers under the rules, its body under the plan. */
+/**
+ * Turns an upstream's answer into the client's: its headers under the rules, its body under the plan.
+ * @returns refusals of the plan
+ */
 export function deliver(
   x: Exchange,
-  route: Route,
   upstream: UpstreamAnswer,
+  outbound: OutboundRequest,
   context: { readonly principal: Principal; readonly clock: Clock },
-): Answer {
+): Awaitable<Outcome<Answer>> {
   const { response } = upstream
+  const { route } = outbound.match
+  const { principal, clock } = context
+  const choice = { route: route.models, key: principal.kind === 'key' ? principal.models : null }
+  const finish = (plan: Outcome<BodyPlan>): Outcome<Answer> => {
+    if (isRefusal(plan)) return plan
+    const { status, statusText, webSocket } = response
+    const headers = answerHeaders(x, route, response)
+    // The bytes of an answer that was read say their own length.
+    if (plan.delivery.tier === 'whole') headers.delete('content-length')
+    return { status, statusText, headers, webSocket, ...plan, profiled: mayProfile(x, principal) }
+  }
+  const plan = planBody(upstream, { x, route, llm: outbound.llm, choice, clock })
+  return plan instanceof Promise ? plan.then(finish) : finish(plan)
+}
+
+function answerHeaders(x: Exchange, route: Route, response: Response): Headers {
   const headers = clientHeaders(response.headers, {
     route,
     dialect: dialectOf(route.dialect),
@@ -23,12 +43,7 @@ export function deliver(
   })
   leadThroughGateway(headers, x, route, response.url)
   if (route.cors !== null) addCors(headers, route.cors, x.request.headers.get('origin'))
-  const { status, statusText, webSocket } = response
-  const delivery =
-    status === 101
-      ? ({ body: null, tier: 'none', ended: { ending: 'upgraded', bytes: null } } as const)
-      : planBody(upstream, x, route, context.clock)
-  return { status, statusText, headers, delivery, webSocket, profiled: mayProfile(x, context.principal) }
+  return headers
 }
 
 /** Headers that name a place (RFC 9110 §10.2.2, §8.7). */

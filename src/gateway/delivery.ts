@@ -11,6 +11,6 @@ export interface Delivered {
 export interface Delivery {
   /** A stream, or the bytes of an answer of the gateway itself. */
   readonly body: ReadableStream<Uint8Array> | Uint8Array | null
-  readonly tier: 'none' | 'native' | 'tap'
+  readonly tier: 'none' | 'native' | 'whole' | 'tap' | 'pump'
   readonly ended: Awaitable<Delivered>
 }

@@ -1,3 +1,4 @@
+import type { TokenEstimator } from '../core/llm/estimate.ts'
 import type {
   Clock,
   ConfigSource,
@@ -14,6 +15,7 @@ export interface Deps {
   readonly config: ConfigSource
   readonly keys: KeySource
   readonly limiter: Limiter
+  readonly estimator: TokenEstimator
   readonly upstreams: Upstreams
   readonly recorder: Recorder
   readonly readiness: Readiness

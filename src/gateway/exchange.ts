@@ -1,5 +1,5 @@
 import type { CanonicalTarget } from '../core/route/canonical-target.ts'
-import type { Clock, Exchange, Facts, Grant, Operation, Random } from '../ports.ts'
+import type { Clock, Exchange, Facts, Grant, LlmRequest, Operation, Random } from '../ports.ts'
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
@@ -29,6 +29,8 @@ export class RequestLife implements Exchange {
   readonly operations: Partial<Record<Operation, number>> = {}
   /** What the request holds of its limits; settled or released once, at the end. */
   grant: Grant | null = null
+  /** Set by inspect. */
+  llm: LlmRequest | null = null
   readonly marks: [stage: string, endedMs: number][] = []
   readonly #clock: Clock
   readonly #waitUntil: (work: Promise<unknown>) => void

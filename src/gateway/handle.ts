@@ -3,6 +3,7 @@ import type { CanonicalTarget } from '../core/route/canonical-target.ts'
 import { admit } from '../stages/admit.ts'
 import { authenticate } from '../stages/authenticate.ts'
 import { callUpstream } from '../stages/call-upstream/call-upstream.ts'
+import { inspect } from '../stages/inspect/inspect.ts'
 import { match } from '../stages/match.ts'
 import type { Answer } from './answer.ts'
 import { answerBuiltin, answerPreflight } from './builtin.ts'
@@ -64,9 +65,15 @@ export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> 
   x.grant = grant
   x.mark('admit')
 
-  const answer = await callUpstream(x, matched, snapshot.settings, deps)
+  const inspected = inspect(x, matched, principal, deps)
+  const outbound = inspected instanceof Promise ? await inspected : inspected
+  if (isRefusal(outbound)) return outbound
+  x.llm = outbound.llm
+  x.mark('inspect')
+
+  const answer = await callUpstream(x, outbound, snapshot.settings, deps)
   if (isRefusal(answer)) return answer
   x.mark('call-upstream')
 
-  return deliver(x, route, answer, { principal, clock: deps.clock })
+  return deliver(x, answer, outbound, { principal, clock: deps.clock })
 }

@@ -35,7 +35,7 @@ export function deliverNative(
 }
 
 /** The declared length of a body, or null when there is none that could be kept. */
-function contentLength(headers: Headers): number | null {
+export function contentLength(headers: Headers): number | null {
   const declared = headers.get('content-length')
   return declared !== null && /^\d{1,15}$/.test(declared) ? Number(declared) : null
 }

@@ -14,12 +14,12 @@ export function respond(x: RequestLife, outcome: Outcome<Answer>, deps: Deps): R
 
 function answer(
   x: RequestLife,
-  { status, statusText, headers, delivery, webSocket, profiled }: Answer,
+  { status, statusText, headers, delivery, webSocket, meter, profiled }: Answer,
   deps: Deps,
 ): Response {
   addGatewayHeaders(x, headers, deps)
   if (profiled) headers.set('x-sluice-profile', profile(x))
-  const answered = { status, refusal: null, tier: delivery.tier }
+  const answered = { status, refusal: null, tier: delivery.tier, meter }
   if (delivery.ended instanceof Promise) {
     x.defer(delivery.ended.then((delivered) => settle(x, answered, delivered, deps)))
   } else settle(x, answered, delivery.ended, deps)
@@ -42,7 +42,12 @@ function refuse(x: RequestLife, refusal: Refusal, deps: Deps): Response {
   if (refusal.refused === 'key_invalid') headers.delete('server-timing')
   const bytes = new TextEncoder().encode(body)
   const ending = refusal.refused === 'client_left' ? 'client_left' : 'refused'
-  settle(x, { status: facts.status, refusal, tier: 'none' }, { ending, bytes: bytes.length }, deps)
+  settle(
+    x,
+    { status: facts.status, refusal, tier: 'none', meter: null },
+    { ending, bytes: bytes.length },
+    deps,
+  )
   return new Response(bytes, { status: facts.status, headers })
 }
 

@@ -1,6 +1,10 @@
+import { costOf } from '../core/llm/cost.ts'
+import type { Usage } from '../core/llm/usage.ts'
+import { isRefusal } from '../core/outcome.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { Delivered, Delivery } from './delivery.ts'
+import type { Meter } from './meter.ts'
 import type { Deps } from './deps.ts'
 import type { RequestLife } from './exchange.ts'
 
@@ -9,17 +13,40 @@ export interface Answered {
   readonly status: number
   readonly refusal: Refusal | null
   readonly tier: Delivery['tier']
+  /** What counted the answer, where something did. */
+  readonly meter: Meter | null
 }
 
 /** Ends an exchange, once: settles what it held of its limits and writes its one record. */
 export function settle(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
-  if (answered.refusal === null) x.grant?.settle(null, delivered.ending)
+  const usage = answered.meter?.usage(deps.estimator) ?? null
+  if (answered.refusal === null) x.grant?.settle(usage, delivered.ending)
   else x.grant?.release()
-  deps.recorder.record(recordOf(x, answered, delivered, deps.clock.nowMs()))
+  const money = charge(x, usage, deps)
+  deps.recorder.record({ ...recordOf(x, answered, delivered, deps.clock.nowMs()), usage, ...money })
 }
 
-function recordOf(x: RequestLife, answered: Answered, delivered: Delivered, nowMs: number): RequestRecord {
+type Charged = 'usage' | 'costMicroUsd' | 'priced'
+
+function charge(
+  x: RequestLife,
+  usage: Usage | null,
+  deps: Deps,
+): Pick<RequestRecord, 'costMicroUsd' | 'priced'> {
+  const snapshot = deps.config.snapshot()
+  if (usage === null || isRefusal(snapshot)) return { costMicroUsd: null, priced: null }
+  const cost = costOf(usage, x.llm?.facts().model ?? null, snapshot.prices)
+  return cost.priced ? { costMicroUsd: cost.microUsd, priced: true } : { costMicroUsd: null, priced: false }
+}
+
+function recordOf(
+  x: RequestLife,
+  answered: Answered,
+  delivered: Delivered,
+  nowMs: number,
+): Omit<RequestRecord, Charged> {
   const { facts } = x
+  const llm = x.llm?.facts()
   return {
     kind: 'request',
     startedMs: x.startedMs,
@@ -32,6 +59,8 @@ function recordOf(x: RequestLife, answered: Answered, delivered: Delivered, nowM
     target: facts.target?.id ?? null,
     status: answered.status,
     refused: answered.refusal?.refused ?? null,
+    model: llm?.asked ?? null,
+    upstreamModel: llm?.model ?? null,
     upstreamStatus: facts.upstreamStatus,
     upstreamRequestId: printable(facts.upstreamRequestId),
     tier: answered.tier,

@@ -1,4 +1,3 @@
-import type { Tail } from '../core/stream/sse-tail.ts'
 import type { Clock } from '../ports.ts'
 
 const pieceBytes = 65_536
@@ -12,15 +11,17 @@ type Read = ReadableStreamReadResult<Uint8Array>
  * branch is live: that would starve the client.
  */
 export class SideBranch {
-  readonly tail: Tail
+  readonly #take: (piece: Uint8Array) => void
   readonly #reader: ReadableStreamBYOBReader
   readonly #clock: Clock
   #buffer = new ArrayBuffer(pieceBytes)
   #pending: Promise<Read> | null = null
   #done = false
+  #failed = false
 
-  constructor(stream: ReadableStream<Uint8Array>, tail: Tail, clock: Clock) {
-    this.tail = tail
+  /** @param take gets every piece, whose buffer is used again afterwards */
+  constructor(stream: ReadableStream<Uint8Array>, take: (piece: Uint8Array) => void, clock: Clock) {
+    this.#take = take
     this.#reader = stream.getReader({ mode: 'byob' })
     this.#clock = clock
   }
@@ -29,13 +30,19 @@ export class SideBranch {
   async sweep(ms: number): Promise<number> {
     let total = 0
     // A read may bring less than is buffered, so only one that brings nothing says that nothing is left.
-    for (let bytes = -1; bytes !== 0 && total < sweepBytesMax; total += bytes) bytes = await this.#take(ms)
+    for (let bytes = -1; bytes !== 0 && total < sweepBytesMax; total += bytes) bytes = await this.#read(ms)
     return total
   }
 
-  /** Reads to the end of a stream that has ended for the client. */
-  async drain(): Promise<void> {
-    while (!this.#done) await this.#take(1000)
+  /** Reads to the end, for at most `ms`. @returns whether the end was reached */
+  async drain(ms: number): Promise<boolean> {
+    const deadlineMs = this.#clock.nowMs() + ms
+    while (!this.#done) {
+      const leftMs = deadlineMs - this.#clock.nowMs()
+      if (leftMs <= 0) return false
+      await this.#read(Math.min(leftMs, 1000))
+    }
+    return !this.#failed
   }
 
   /** Gives the branch up; with the client's branch gone too, this closes the upstream. */
@@ -43,17 +50,20 @@ export class SideBranch {
     if (!this.#done) await this.#reader.cancel().catch(() => {})
   }
 
-  async #take(ms: number): Promise<number> {
+  async #read(ms: number): Promise<number> {
     if (this.#done) return 0
     this.#pending ??= this.#reader.read(new Uint8Array(this.#buffer))
-    const pending = this.#pending.catch((): Read => ({ done: true, value: undefined }))
+    const pending = this.#pending.catch((): Read => {
+      this.#failed = true
+      return { done: true, value: undefined }
+    })
     const read = await Promise.race([pending, this.#clock.wait(ms)])
     if (read === undefined) return 0
     this.#pending = null
     this.#done = read.done
-    if (read.value !== undefined) this.#buffer = read.value.buffer as ArrayBuffer
-    if (read.value === undefined || read.value.length === 0) return 0
-    this.tail.push(read.value)
+    if (read.value === undefined) return 0
+    this.#buffer = read.value.buffer as ArrayBuffer
+    if (read.value.length > 0) this.#take(read.value)
     return read.value.length
   }
 }

@@ -76,6 +76,7 @@ class DurableKeyAdmin implements KeyAdmin {
         hash: await keyHash(text, this.#deps.digest),
         name: key.name,
         scopes: key.scopes,
+        models: key.models,
         expiresAtMs: key.expiresAtMs,
         createdAtMs: this.#deps.clock.nowMs(),
       }

@@ -13,6 +13,7 @@ function record(id: string, version = 1): KeyRecord {
     state: 'active',
     hash: '',
     scopes: [],
+    models: null,
     createdAtMs: 0,
     expiresAtMs: null,
     revokedAtMs: null,

@@ -5,7 +5,15 @@ import type { KeyRecord } from '../../src/core/key/key-record.ts'
 import { backoffMs, dueNow, nextRoundMs } from '../../src/core/key/outbox.ts'
 import { newRecord, readRecord, revokeRecord } from '../../src/core/key/record-life.ts'
 
-const issued = { id: 'id', hash: 'ab', name: 'n', scopes: ['s'], expiresAtMs: 2_000, createdAtMs: 1_000 }
+const issued = {
+  id: 'id',
+  hash: 'ab',
+  name: 'n',
+  scopes: ['s'],
+  models: null,
+  expiresAtMs: 2_000,
+  createdAtMs: 1_000,
+}
 const fresh = newRecord('account', issued)
 const row = (publishedAtMs: number) => ({ id: 'k', version: 2, publishedAtMs })
 

@@ -9,6 +9,7 @@ export function makeTarget(basePath = ''): Target {
     dialect: 'http',
     secret: null,
     timeouts: { firstByteMs: 1, idleMs: 1, totalMs: 1 },
+    includeUsage: false,
   }
 }
 
@@ -31,7 +32,9 @@ export function makeRoute(fields: Partial<Route> & { readonly path: string }): R
     cors: null,
     websocket: false,
     encodedSlash: false,
-    models: { aliases: {}, override: null },
+    models: { aliases: {}, override: null, allow: null, deny: [] },
+    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
+    opaqueBodies: 'refuse',
     ...fields,
   }
 }

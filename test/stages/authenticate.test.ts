@@ -19,6 +19,7 @@ const record: KeyRecord = {
   state: 'active',
   hash: '',
   scopes: ['chat'],
+  models: null,
   createdAtMs: 0,
   expiresAtMs: null,
   revokedAtMs: null,

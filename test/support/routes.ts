@@ -9,6 +9,7 @@ export function targetWith(changes: Partial<Target> = {}): Target {
     dialect: 'http',
     secret: null,
     timeouts: { firstByteMs: 1000, idleMs: 1000, totalMs: 5000 },
+    includeUsage: false,
     ...changes,
   }
 }
@@ -34,7 +35,9 @@ export function routeWith(changes: Partial<Route> = {}, target: Target = targetW
     cors: null,
     websocket: false,
     encodedSlash: false,
-    models: { aliases: {}, override: null },
+    models: { aliases: {}, override: null, allow: null, deny: [] },
+    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
+    opaqueBodies: 'refuse',
     ...changes,
   }
 }

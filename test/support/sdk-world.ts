@@ -62,9 +62,14 @@ const incidental = new Set([
   'callId',
 ])
 
-/** A result as plain data, without what two equal calls do not share. */
+/**
+ * A result as plain data, without what two equal calls do not share. A provider that is asked for usage says
+ * `usage: null` in every chunk before it, which is as good as nothing.
+ */
 export function essence(value: unknown): unknown {
-  const text = JSON.stringify(value, (name, member: unknown) => (incidental.has(name) ? undefined : member))
+  const text = JSON.stringify(value, (name, member: unknown) =>
+    incidental.has(name) || (name === 'usage' && member === null) ? undefined : member,
+  )
   return text === undefined ? undefined : (JSON.parse(text) as unknown)
 }
 

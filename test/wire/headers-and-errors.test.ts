@@ -317,8 +317,8 @@ describe('a redirect', () => {
         const answer = await exchange(gateway, {
           method: 'POST',
           path: `${path}/away`,
-          headers: authorized(),
-          body: 'x',
+          headers: authorized({ 'content-type': 'application/json' }),
+          body: '{}',
         })
         expect(answer).toMatchObject({ status })
         expect(answer.field('location')).toBe(location)
@@ -416,9 +416,9 @@ describe('what is said of a request’s inside', () => {
 /** Stays last: it looks back at everything above. */
 describe('after all of this', () => {
   it('C63: no secret stands in the log, nor what bodies, queries and cookies held', async () => {
-    const headers = authorized({ cookie: `session=${canary}` })
+    const headers = authorized({ cookie: `session=${canary}`, 'content-type': 'application/json' })
     await exchange(gateway, { path: `/by-query/ok?key=${gateway.key}&q=${canary}` })
-    await exchange(gateway, { method: 'POST', path: '/openai/ok', headers, body: canary })
+    await exchange(gateway, { method: 'POST', path: '/openai/ok', headers, body: `{"user":"${canary}"}` })
     expect(gateway.records().length).toBeGreaterThan(100)
     const held = { ...gateway.canaries, contentOrCookie: `session=${canary}`, query: `q=${canary}` }
     expect(leaks(gateway.rig.log(), held)).toEqual([])

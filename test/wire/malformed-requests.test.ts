@@ -169,11 +169,26 @@ describe('a message that the runtime itself refuses to read never reaches an ups
   })
 })
 
+describe('a body of an LLM route that is not what it says', () => {
+  it.each([
+    ['application/json', '{"model": "x", "messages": [{"role": \u0000\uFFFD', 400, 'malformed_request'],
+    ['application/json', '{"model":"a","model":"b"}', 400, 'malformed_request'],
+    ['text/plain', '{"model":"a"}', 415, 'body_not_readable'],
+    ['application/json; charset=utf-16', '{"model":"a"}', 415, 'body_not_readable'],
+  ])('of type %s, %s, is refused before the upstream is called', async (type, body, status, code) => {
+    up.forget()
+    const headers = { authorization: `Bearer ${gateway.key}`, 'content-type': type }
+    const answer = await exchange(gateway, { method: 'POST', path: '/v1/chat/completions', headers, body })
+    expectRefusal(answer, 'openai', { status, code })
+    expect(up.requests()).toHaveLength(0)
+  })
+})
+
 describe('what is odd but well formed passes as it is:', () => {
-  it('a body that is no JSON, on an LLM route', async () => {
+  it('a body that is no JSON, on a plain route', async () => {
     const body = '{"model": "x", "messages": [{"role": \u0000\uFFFD'
     const headers = { authorization: `Bearer ${gateway.key}`, 'content-type': 'application/json' }
-    const answer = await exchange(gateway, { method: 'POST', path: '/v1/chat/completions', headers, body })
+    const answer = await exchange(gateway, { method: 'POST', path: '/http/x', headers, body })
     expect(answer.status).toBe(200)
     expect(up.requests()[0]?.body.toString()).toBe(body)
   })

@@ -35,6 +35,8 @@ interface Dying {
   readonly dialect: DialectName
   readonly type: string
   readonly framing: 'chunked' | 'content-length'
+  /** Declared length, where it is not the usual one. */
+  readonly declared?: string
   readonly whole: readonly [string, string]
   readonly half: string
 }
@@ -78,9 +80,8 @@ const afterHeaders: Readonly<Record<string, Death>> = {
 /** Longer than what is sent of it. */
 const declaredBytes = '1000000'
 
-function head({ type, framing }: Dying): Buffer {
-  const frame =
-    framing === 'chunked' ? { 'transfer-encoding': 'chunked' } : { 'content-length': declaredBytes }
+function head({ type, framing, declared = declaredBytes }: Dying): Buffer {
+  const frame = framing === 'chunked' ? { 'transfer-encoding': 'chunked' } : { 'content-length': declared }
   return Buffer.from(answerHead(200, { 'content-type': type, ...frame }))
 }
 
@@ -214,7 +215,9 @@ describe.each(Object.entries(streams))('an event stream of format %s that dies',
       expectErrorEvent(events.at(-1), format as StreamFormat, 'upstream_broke_off')
       expect(answer.text).not.toContain('[DONE]')
       expect(answer.ended).not.toBe('complete')
-      await expectOneRecord(answer, { status: 200, refused: null, ending: 'upstream_failed', tier: 'tap' })
+      // Only chat completions are asked for usage that the client did not ask for and does not get to see.
+      const tier = format === 'openai' ? 'pump' : 'tap'
+      await expectOneRecord(answer, { status: 200, refused: null, ending: 'upstream_failed', tier })
     },
   )
 })
@@ -228,7 +231,8 @@ describe.each(Object.entries({ JSON: json, binary }))('a %s body that dies', (_k
       expect(answer.ended).not.toBe('complete')
       expect(sentAtMost(name, dying).startsWith(answer.text)).toBe(true)
       if (dying.framing === 'content-length') expect(answer.field('content-length')).toBe(declaredBytes)
-      await expectOneRecord(answer, { status: 200, refused: null, ending: 'upstream_failed', tier: 'native' })
+      const tier = dying.dialect === 'http' ? 'native' : 'tap'
+      await expectOneRecord(answer, { status: 200, refused: null, ending: 'upstream_failed', tier })
     },
   )
 })
@@ -271,3 +275,13 @@ async function readAll(stream: AsyncIterable<unknown>): Promise<number> {
   for await (const event of stream) events += event === undefined ? 0 : 1
   return events
 }
+
+describe('a short JSON answer that is to be counted', () => {
+  it.each(deaths)('and dies %s becomes a refusal, not a broken success', async (_name, death) => {
+    const answer = await meet({ ...json, declared: '4000' }, death)
+    expect(answer.status).toBe(502)
+    expect(answer.ended).toBe('complete')
+    expect(answer.text).toContain('"code":"upstream_broke_off"')
+    await expectOneRecord(answer, { status: 502, refused: 'upstream_broke_off', upstreamStatus: 200 })
+  })
+})

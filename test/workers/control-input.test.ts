@@ -11,7 +11,9 @@ let clientKey: string
 beforeAll(async () => {
   const admin = realAdmin()
   account = accepted(await admin.createAccount({ name: 'acme', region: 'weur' })).id
-  const issued = accepted(await admin.createKey(account, { name: 'k', scopes: [], expiresAtMs: null }))
+  const issued = accepted(
+    await admin.createKey(account, { name: 'k', scopes: [], models: null, expiresAtMs: null }),
+  )
   keyId = issued.record.id
   clientKey = issued.text
 })

@@ -12,7 +12,8 @@ let key: string
 beforeAll(async () => {
   const admin = realAdmin()
   account = accepted(await admin.createAccount({ name: 'acme', region: 'weur' })).id
-  key = accepted(await admin.createKey(account, { name: 'k', scopes: [], expiresAtMs: null })).record.id
+  key = accepted(await admin.createKey(account, { name: 'k', scopes: [], models: null, expiresAtMs: null }))
+    .record.id
 })
 
 test.each(documented)('$path takes the documented methods and no others', async ({ path, operations }) => {

@@ -44,7 +44,12 @@ describe('the life of an account and its keys', () => {
       deletedAtMs: null,
     })
     const expiresAtMs = Date.now() + 60_000
-    const issued = await newKey(account.id, { name: 'ci', scopes: ['chat', 'embed:read'], expiresAtMs })
+    const issued = await newKey(account.id, {
+      name: 'ci',
+      scopes: ['chat', 'embed:read'],
+      models: null,
+      expiresAtMs,
+    })
     const { key: text, ...view } = issued
     expect(parseKeyText(text)).toMatchObject({ ring: 'test', account: account.id, id: view.id })
     expect(view).toMatchObject({ account: account.id, name: 'ci', state: 'active', version: 1, expiresAtMs })
@@ -130,7 +135,9 @@ describe('the life of an account and its keys', () => {
     expect(await newKey('lostopen00')).toMatchObject({ account: 'lostopen00' })
     await registry.createAccount({ id: 'lostopen01', name: 'x', region: 'oc', generation: 1 })
     expect(await realAdmin().deleteAccount('lostopen01')).toMatchObject({ state: 'deleted' })
-    expect(await realAdmin().createKey('lostopen01', { name: 'x', scopes: [], expiresAtMs: null })).toEqual({
+    expect(
+      await realAdmin().createKey('lostopen01', { name: 'x', scopes: [], models: null, expiresAtMs: null }),
+    ).toEqual({
       refused: 'account_deleted',
     })
   })

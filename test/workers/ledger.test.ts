@@ -23,7 +23,15 @@ afterEach(() => {
 })
 
 function issued(id: string): IssuedKey {
-  return { id, hash: `hash-of-${id}`, name: `key ${id}`, scopes: ['chat'], expiresAtMs: null, createdAtMs: 1 }
+  return {
+    id,
+    hash: `hash-of-${id}`,
+    name: `key ${id}`,
+    scopes: ['chat'],
+    models: null,
+    expiresAtMs: null,
+    createdAtMs: 1,
+  }
 }
 
 function projected(id: string): Promise<KeyRecord | null> {

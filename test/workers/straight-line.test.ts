@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { compileConfig } from '../../src/core/config/compile.ts'
 import type { Route } from '../../src/core/config/types.ts'
+import { TokenEstimator } from '../../src/core/llm/estimate.ts'
 import { isRefusal, type Outcome } from '../../src/core/outcome.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../src/core/route/canonical-target.ts'
@@ -29,6 +30,7 @@ const record = {
   state: 'active',
   hash: '',
   scopes: ['profile'],
+  models: null,
   createdAtMs: 0,
   expiresAtMs: null,
   revokedAtMs: null,
@@ -49,7 +51,11 @@ class FakeWorld {
 
   get deps(): Deps {
     const snapshot = compileConfig(
-      { settings: { name: 'gw', clientAddress: 'none', serverTiming: true, logSample: 1 }, routes },
+      {
+        settings: { name: 'gw', clientAddress: 'none', serverTiming: true, logSample: 1 },
+        routes,
+        prices: {},
+      },
       0,
     )
     const grant: Grant = {
@@ -61,6 +67,7 @@ class FakeWorld {
       config: { snapshot: () => snapshot },
       keys: { find: (text) => (text === 'slc_known' ? record : { refused: 'key_invalid' }) },
       limiter: { admit: () => grant },
+      estimator: new TokenEstimator(),
       upstreams: {
         call: (call, scope) => {
           scope.count('upstream')

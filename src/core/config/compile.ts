@@ -1,3 +1,4 @@
+import { priceTable } from '../llm/cost.ts'
 import { buildRouteIndex } from '../route/route-index.ts'
 import type { ParsedConfig } from './parse.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -9,7 +10,8 @@ import type { Snapshot } from './snapshot.ts'
  */
 export function compileConfig(config: ParsedConfig, version: number): Snapshot {
   const { settings, routes } = config
-  return deepFreeze({ version, settings, routes, index: buildRouteIndex(routes) })
+  const prices = priceTable(config.prices)
+  return deepFreeze({ version, settings, routes, index: buildRouteIndex(routes), prices })
 }
 
 /** Freezes an object and what its properties hold. Maps are frozen as objects; their types let nobody write to them. */

@@ -1,4 +1,11 @@
-import type { DialectName, GatewaySettings, KeySourceName, SecretReference, Timeouts } from './types.ts'
+import type {
+  DialectName,
+  GatewaySettings,
+  KeySourceName,
+  SecretReference,
+  StreamPolicy,
+  Timeouts,
+} from './types.ts'
 
 const mebibyte = 1_048_576
 
@@ -41,7 +48,11 @@ export const defaultRoute = {
   bodyMs: 300_000,
   websocket: false,
   encodedSlash: false,
+  opaqueBodies: 'refuse',
 } as const
+
+/** What a route does with event streams. */
+export const defaultStreams: StreamPolicy = { onLeave: 'abort', usage: 'strip', keepAlive: false }
 
 /** What a route with `cors` allows beyond its origins. */
 export const defaultCors = {

@@ -4,6 +4,7 @@ import { defaultBodyBytesMax, defaultKeySources, defaultRoute } from './defaults
 import { describeName, describeValue } from './describe-value.ts'
 import { corsPolicy } from './parse-cors.ts'
 import { parseHeaders } from './parse-headers.ts'
+import { parseStreams } from './parse-streams.ts'
 import { parseModels } from './parse-models.ts'
 import { dialectName, milliseconds } from './parse-target.ts'
 import type { ParsedUpstream } from './parse-upstream.ts'
@@ -31,7 +32,8 @@ const policyFields = [
   'headers',
   'cors',
 ]
-const routeFields = [...matchFields, ...policyFields, 'websocket', 'models']
+const llmFields = ['models', 'streams', 'opaqueBodies']
+const routeFields = [...matchFields, ...policyFields, ...llmFields, 'websocket']
 const bodyBytesLimit = 5_368_709_120
 const methodsMax = 20
 
@@ -93,6 +95,8 @@ export function parseRoute(place: Place, upstreams: ReadonlyMap<string, ParsedUp
     websocket: optional(field('websocket'), flag, defaultRoute.websocket),
     encodedSlash: optional(field('encodedSlash'), flag, defaultRoute.encodedSlash),
     models: parseModels(field('models')),
+    streams: parseStreams(field('streams')),
+    opaqueBodies: optional(field('opaqueBodies'), oneOf('refuse', 'pass'), defaultRoute.opaqueBodies),
   }
   const where = {
     host: optional(field('host'), hostPattern, defaultRoute.host),

@@ -2,7 +2,7 @@ import { defaultSecretPlace, defaultTimeouts } from './defaults.ts'
 import { headerName, isHeaderText } from './parse-headers.ts'
 import { targetAddress } from './parse-origin.ts'
 import { note, optional, type Place, readFields } from './place.ts'
-import { integerBetween, oneOf, textThat } from './readers.ts'
+import { flag, integerBetween, oneOf, textThat } from './readers.ts'
 import type { DialectName, SecretReference, Target, Timeouts } from './types.ts'
 
 /** What a target has from its upstream. */
@@ -12,7 +12,7 @@ export interface UpstreamDefaults {
   readonly timeouts: Place
 }
 
-const targetFields = ['origin', 'secret', 'dialect', 'timeouts']
+const targetFields = ['origin', 'secret', 'dialect', 'timeouts', 'includeUsage']
 const timeoutFields = ['firstByteMs', 'idleMs', 'totalMs']
 const dayMs = 86_400_000
 
@@ -47,7 +47,8 @@ export function parseTarget(place: Place, id: string, defaults: UpstreamDefaults
   if (timeouts.firstByteMs > timeouts.totalMs) {
     note(place, 'a firstByteMs not longer than totalMs', `${timeouts.firstByteMs} and ${timeouts.totalMs}`)
   }
-  return address === undefined ? null : { id, ...address, dialect, secret, timeouts }
+  const includeUsage = optional(field('includeUsage'), flag, dialect === 'openai')
+  return address === undefined ? null : { id, ...address, dialect, secret, timeouts, includeUsage }
 }
 
 function parseTimeouts(place: Place, fallback: Timeouts): Timeouts {

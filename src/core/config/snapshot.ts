@@ -1,3 +1,4 @@
+import type { PriceTable } from '../llm/cost.ts'
 import type { RouteIndex } from '../route/route-index.ts'
 import type { GatewaySettings, Route } from './types.ts'
 
@@ -8,4 +9,5 @@ export interface Snapshot {
   readonly settings: GatewaySettings
   readonly routes: readonly Route[]
   readonly index: RouteIndex
+  readonly prices: PriceTable
 }

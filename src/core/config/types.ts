@@ -31,6 +31,8 @@ export interface Target {
   readonly dialect: DialectName
   readonly secret: SecretReference | null
   readonly timeouts: Timeouts
+  /** Whether the target takes OpenAI's `stream_options.include_usage`. */
+  readonly includeUsage: boolean
 }
 
 /** A named pool of targets. */
@@ -54,10 +56,30 @@ export interface CorsPolicy {
   readonly maxAgeSeconds: number
 }
 
-/** Models as a route names them; data that the LLM stages read. */
-export interface ModelPolicy {
+/** Which models may be used; a name that ends in `*` stands for all that begin like it. */
+export interface ModelRules {
+  /** Null allows every model that is not denied. */
+  readonly allow: readonly string[] | null
+  readonly deny: readonly string[]
+}
+
+/** Models as a route names them. Rules hold for the name the upstream gets. */
+export interface ModelPolicy extends ModelRules {
   readonly aliases: Readonly<Record<string, string>>
   readonly override: string | null
+}
+
+/** How a route treats event streams. */
+export interface StreamPolicy {
+  /** When the client leaves: stop the upstream, or read on for its usage, for a while. */
+  readonly onLeave: 'abort' | 'drain'
+  /**
+   * Usage that the client did not ask for is asked for in its place: `strip` keeps the extra chunk from the client,
+   * `pass` lets it through, `never` does not ask.
+   */
+  readonly usage: 'strip' | 'pass' | 'never'
+  /** Whether the dialect's comment or ping is sent after 15 s of silence. */
+  readonly keepAlive: boolean
 }
 
 /** Host + path pattern + methods → upstream + policies. */
@@ -87,6 +109,9 @@ export interface Route {
   /** Whether `%2F` may stand inside a path segment. */
   readonly encodedSlash: boolean
   readonly models: ModelPolicy
+  readonly streams: StreamPolicy
+  /** LLM bodies that are not plain JSON or a form: refused, or passed where no rule on models could be evaded. */
+  readonly opaqueBodies: 'refuse' | 'pass'
 }
 
 /** What the gateway answers itself. A configured route with exactly the same path takes its place. */

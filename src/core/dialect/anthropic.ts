@@ -23,6 +23,7 @@ export const anthropic: Dialect = {
   name: 'anthropic',
   requestIdHeader: 'request-id',
   headers: llmHeaders(/^anthropic-(ratelimit-|organization-id$)/),
+  keepAlive: new TextEncoder().encode('event: ping\ndata: {"type": "ping"}\n\n'),
   errorBody: (facts, requestId) => ({
     contentType: 'application/json',
     body: JSON.stringify(errorData(facts, requestId)),

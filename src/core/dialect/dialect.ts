@@ -34,6 +34,8 @@ export interface Dialect {
   /** Response header in which this dialect's clients look for the request id. */
   readonly requestIdHeader: string
   readonly headers: DialectHeaders
+  /** What keeps a silent stream alive, as this dialect's clients take it. */
+  readonly keepAlive: Uint8Array
   errorBody(facts: RefusalFacts, requestId: string): ErrorBody
   /** @param path canonical path of the request: one dialect may have several stream formats. */
   errorEvent(facts: RefusalFacts, requestId: string, path: string): ErrorEvent

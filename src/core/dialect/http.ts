@@ -18,6 +18,7 @@ export const http: Dialect = {
   name: 'http',
   requestIdHeader: 'x-request-id',
   headers: { requestDrop: new Set(), acceptEncoding: null, tellsClient: true, accountHeader: null },
+  keepAlive: new TextEncoder().encode(': ping\n'),
   errorBody: (facts, requestId) => ({
     contentType: 'application/problem+json',
     body: JSON.stringify(problem(facts, requestId)),

@@ -26,6 +26,7 @@ export const openai: Dialect = {
   name: 'openai',
   requestIdHeader: 'x-request-id',
   headers: llmHeaders(/^(x-ratelimit-|openai-(organization|project)$)/),
+  keepAlive: new TextEncoder().encode(': ping\n'),
   errorBody: (facts, requestId) => ({
     contentType: 'application/json',
     body: JSON.stringify({ error: errorObject(facts, requestId) }),

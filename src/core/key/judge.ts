@@ -9,5 +9,11 @@ import type { KeyPrincipal } from './principal.ts'
 export function judgeKey(record: KeyRecord, nowMs: number): Outcome<KeyPrincipal> {
   const expired = record.expiresAtMs !== null && nowMs >= record.expiresAtMs
   if (record.state !== 'active' || expired) return { refused: 'key_invalid' }
-  return { kind: 'key', account: record.account, keyId: record.id, scopes: record.scopes }
+  return {
+    kind: 'key',
+    account: record.account,
+    keyId: record.id,
+    scopes: record.scopes,
+    models: record.models,
+  }
 }

@@ -1,3 +1,5 @@
+import type { ModelRules } from '../config/types.ts'
+
 /** A client credential of an account as the Ledger holds it and KV projects it. */
 export interface KeyRecord {
   /** Layout of this record. */
@@ -11,6 +13,8 @@ export interface KeyRecord {
   /** SHA-256 of the whole key text, lower-case hex. The key itself is stored nowhere. */
   readonly hash: string
   readonly scopes: readonly string[]
+  /** Which models the key may use; null leaves it to the route. */
+  readonly models: ModelRules | null
   readonly createdAtMs: number
   readonly expiresAtMs: number | null
   readonly revokedAtMs: number | null
@@ -20,5 +24,6 @@ export interface KeyRecord {
 export interface NewKey {
   readonly name: string
   readonly scopes: readonly string[]
+  readonly models: ModelRules | null
   readonly expiresAtMs: number | null
 }

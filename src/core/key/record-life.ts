@@ -19,6 +19,7 @@ export function newRecord(account: string, key: IssuedKey): KeyRecord {
     state: 'active',
     hash: key.hash,
     scopes: key.scopes,
+    models: key.models,
     createdAtMs: key.createdAtMs,
     expiresAtMs: key.expiresAtMs,
     revokedAtMs: null,
@@ -40,7 +41,9 @@ const shape: { readonly [F in keyof KeyRecord]: (value: unknown) => boolean } = 
   version: isNumber,
   state: (value) => value === 'active' || value === 'revoked',
   hash: isText,
-  scopes: (value) => Array.isArray(value) && value.every(isText),
+  scopes: isTexts,
+  // Absent in records of the first release.
+  models: (value) => value === undefined || value === null || isModelRules(value),
   createdAtMs: isNumber,
   expiresAtMs: (value) => value === null || isNumber(value),
   revokedAtMs: (value) => value === null || isNumber(value),
@@ -55,11 +58,20 @@ export function readRecord(value: unknown): KeyRecord | null {
   if (typeof value !== 'object' || value === null) return null
   const from = new Map<string, unknown>(Object.entries(value))
   if (!fields.every(([name, fits]) => fits(from.get(name)))) return null
-  return Object.fromEntries(fields.map(([name]) => [name, from.get(name)])) as unknown as KeyRecord
+  return Object.fromEntries(fields.map(([name]) => [name, from.get(name) ?? null])) as unknown as KeyRecord
 }
 
 function isText(value: unknown): boolean {
   return typeof value === 'string'
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isText)
+}
+
+function isModelRules(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('allow' in value) || !('deny' in value)) return false
+  return (value.allow === null || isTexts(value.allow)) && isTexts(value.deny)
 }
 
 function isNumber(value: unknown): boolean {

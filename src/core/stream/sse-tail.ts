@@ -32,25 +32,28 @@ function lineEndBefore(bytes: Uint8Array, at: number): number {
 /** The last bytes of a stream, as far as they are needed, and how many there were in all. */
 export class Tail {
   readonly #keep: number
-  #last: Uint8Array = new Uint8Array(0)
+  /** Twice what is kept, so that bytes are moved once in as many as are kept. */
+  readonly #buffer: Uint8Array
+  #end = 0
   #bytes = 0
 
-  /** @param keep how many bytes at the end are kept at least */
+  /** @param keep how many bytes at the end are kept */
   constructor(keep: number) {
     this.#keep = keep
+    this.#buffer = new Uint8Array(2 * keep)
   }
 
+  /** @param chunk copied, so its buffer may be used again */
   push(chunk: Uint8Array): void {
     this.#bytes += chunk.length
-    if (chunk.length >= this.#keep) {
-      this.#last = chunk.slice(chunk.length - this.#keep)
-      return
+    const last = chunk.subarray(Math.max(0, chunk.length - this.#keep))
+    if (this.#end + last.length > this.#buffer.length) {
+      const keptFrom = Math.max(0, this.#end + last.length - this.#keep)
+      this.#buffer.copyWithin(0, Math.min(keptFrom, this.#end), this.#end)
+      this.#end = Math.max(0, this.#end - keptFrom)
     }
-    const kept = this.#last.subarray(Math.max(0, this.#last.length + chunk.length - this.#keep))
-    const joined = new Uint8Array(kept.length + chunk.length)
-    joined.set(kept)
-    joined.set(chunk, kept.length)
-    this.#last = joined
+    this.#buffer.set(last, this.#end)
+    this.#end += last.length
   }
 
   /** Bytes seen since the beginning. */
@@ -58,13 +61,13 @@ export class Tail {
     return this.#bytes
   }
 
-  /** The last bytes themselves, at least as many as are kept where there were so many. */
+  /** The last bytes, all of them as long as there are no more than are kept; valid until the next push. */
   get last(): Uint8Array {
-    return this.#last
+    return this.#buffer.subarray(Math.max(0, this.#end - this.#keep), this.#end)
   }
 
   /** The unfinished event at the end; null when it is longer than what was kept. */
   unfinished(): Uint8Array | null {
-    return unfinishedEvent(this.#last, this.#bytes === this.#last.length)
+    return unfinishedEvent(this.last, this.#bytes <= this.#keep)
   }
 }

@@ -8,26 +8,22 @@ import {
 } from '../../core/http/request-headers.ts'
 import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import type { Refusal } from '../../core/refusal.ts'
-import type { RouteMatch } from '../../core/route/route-index.ts'
 import { upstreamPath } from '../../core/route/rewrite.ts'
-import type { Exchange, UpstreamAnswer, Upstreams } from '../../ports.ts'
-import { forwardedQuery } from './forwarded-query.ts'
+import type { Exchange, OutboundRequest, UpstreamAnswer, Upstreams } from '../../ports.ts'
 import { judgeAnswer } from './judge-answer.ts'
-import { requestBody } from './request-body.ts'
-
-type Match = Extract<RouteMatch, { kind: 'route' }>
 
 /**
  * Calls the route's upstream and answers once its response headers are there.
- * @returns refusals `upstream_*`, `body_*`, `headers_too_large`, `encoding_not_supported`, `loop_detected`,
- *   `upgrade_not_allowed`, `malformed_request`, `client_left`
+ * @returns refusals `upstream_*`, `headers_too_large`, `loop_detected`, `upgrade_not_allowed`, `client_left`, and why the
+ *   body was cut
  */
 export function callUpstream(
   x: Exchange,
-  match: Match,
+  outbound: OutboundRequest,
   settings: GatewaySettings,
   deps: { readonly upstreams: Upstreams },
 ): Promise<Outcome<UpstreamAnswer>> | Refusal {
+  const { match, sendable } = outbound
   const { route } = match
   const dialect = dialectOf(route.dialect)
   const websocket = x.request.headers.get('upgrade')?.toLowerCase() === 'websocket'
@@ -37,8 +33,6 @@ export function callUpstream(
   if (target === undefined) return { refused: 'misconfigured' }
   const secret = injectedSecret(target, deps.upstreams)
   if (isRefusal(secret)) return secret
-  const sendable = requestBody(x, route)
-  if (isRefusal(sendable)) return sendable
   const words = gatewayWords(x, settings, { dialect, websocket })
   const headers = upstreamHeaders(x.request.headers, { route, dialect, secret }, words)
   if (isRefusal(headers)) return headers
@@ -46,7 +40,7 @@ export function callUpstream(
   const answered = deps.upstreams.call(
     {
       target,
-      url: target.origin + upstreamPath(match, target) + forwardedQuery(x.target.query, route),
+      url: target.origin + upstreamPath(match, target) + outbound.query,
       method: x.request.method,
       headers,
       body: sendable.body,

@@ -3,12 +3,11 @@ import { redactAccount } from '../../core/dialect/account-text.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import type { Exchange, UpstreamAnswer } from '../../ports.ts'
-import type { Cut } from './carry-body.ts'
 
 /** What the call itself knows beside the answer. */
 export interface CallFacts {
   /** Why the request's body was cut on its way, if it was. */
-  readonly cut: Cut | null
+  readonly cut: Refusal | null
   /** The credential the gateway put in. */
   readonly secret: string | null
 }
@@ -25,9 +24,10 @@ export function judgeAnswer(
   facts: CallFacts,
 ): Awaitable<Outcome<UpstreamAnswer>> {
   const { route, target } = x.facts
-  if (isRefusal(answer)) return refusalOfCut(x, facts.cut) ?? answer
-  const overlong = facts.cut === 'too_large' ? refusalOfCut(x, facts.cut) : null
-  if (overlong !== null) return giveUp(answer, overlong)
+  // A client that has left cannot be told what was wrong with its body.
+  const cut = x.signal.aborted ? null : facts.cut
+  if (isRefusal(answer)) return cut ?? answer
+  if (cut !== null) return giveUp(answer, cut)
   const { status, headers } = answer.response
   x.facts.upstreamStatus = status
   x.facts.upstreamRequestId = headers.get('x-request-id') ?? headers.get('request-id')
@@ -42,21 +42,6 @@ function giveUp(answer: UpstreamAnswer, refusal: Refusal): Refusal {
   answer.timer.stop()
   answer.abort()
   return refusal
-}
-
-/** A call that failed because the client's own body did; null when the body is not to blame. */
-function refusalOfCut(x: Exchange, cut: Cut | null): Refusal | null {
-  const { route } = x.facts
-  if (cut === null || route === null || x.signal.aborted) return null
-  switch (cut) {
-    case 'too_large':
-      return { refused: 'body_too_large', bytesMax: route.bodyBytesMax }
-    case 'unreadable':
-      return {
-        refused: 'malformed_request',
-        detail: 'The body broke off or is not well framed; send it whole.',
-      }
-  }
 }
 
 /** Whether an answer's errors may speak of the gateway's own account at an LLM provider. */

@@ -31,6 +31,7 @@ export async function issue(): Promise<{ readonly text: string; readonly record:
     state: 'active',
     hash: await keyHash(text, digest),
     scopes: ['chat'],
+    models: null,
     createdAtMs: 1,
     expiresAtMs: null,
     revokedAtMs: null,

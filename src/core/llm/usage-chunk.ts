@@ -1,0 +1,44 @@
+import { isJsonObject } from './usage-counts.ts'
+import { eventOf, parseJson } from './usage-event.ts'
+
+/** One character a byte, so that lengths of text are lengths of bytes. */
+const latin1 = new TextDecoder('latin1')
+/** An event with the blank line that ends it; at the end of a text, what is left. */
+const eventWithEnd = /[^]*?(?:\r\n|\n|\r(?!\n)){2}|[^]+$/g
+const noChoices = /"choices"\s*:\s*\[\s*\]/
+
+/**
+ * A block of whole events without the chunk that OpenAI's `include_usage` adds: `choices` empty and usage in it. Usage
+ * that rides on a chunk with choices stays, and so does every other byte.
+ *
+ * @returns the block itself when there is nothing to strip
+ */
+export function withoutUsageChunk(block: Uint8Array): Uint8Array {
+  const text = latin1.decode(block)
+  if (!noChoices.test(text)) return block
+  const kept: Uint8Array[] = []
+  let at = 0
+  for (const event of text.match(eventWithEnd) ?? []) {
+    if (!isUsageChunk(event)) kept.push(block.subarray(at, at + event.length))
+    at += event.length
+  }
+  return joined(kept)
+}
+
+function isUsageChunk(event: string): boolean {
+  const chunk = parseJson(eventOf(event).data)
+  if (!isJsonObject(chunk) || !isJsonObject(chunk['usage'])) return false
+  const choices = chunk['choices']
+  return Array.isArray(choices) && choices.length === 0
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const bytes = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
+}

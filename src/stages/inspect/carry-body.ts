@@ -1,0 +1,109 @@
+import { isRefusal, type Outcome } from '../../core/outcome.ts'
+import type { Refusal } from '../../core/refusal.ts'
+
+/** A request body on its way. */
+export interface CarriedBody {
+  readonly stream: ReadableStream<Uint8Array>
+  /**
+   * Resolves when the last byte is on its way; rejects when the body was cut. Then the call must be aborted: a stream
+   * that only ends would leave the upstream with a body that looks whole.
+   */
+  readonly sent: Promise<void>
+  /** Why the body was cut; known once the call has failed or answered. */
+  cut(): Refusal | null
+  /** Bytes of the client's that have been taken so far. */
+  bytes(): number
+}
+
+/** Changes a body on its way. */
+export interface PieceRewriter {
+  /** @returns what to send on for these bytes, or why the body must not go on */
+  push(chunk: Uint8Array): Outcome<readonly Uint8Array[]>
+  /** @returns a refusal when the body was not whole */
+  end(): Outcome<unknown>
+}
+
+export const unreadable: Refusal = {
+  refused: 'malformed_request',
+  detail: 'The body broke off or is not well framed; send it whole.',
+}
+
+/** Carries a body of declared length: the runtime moves the bytes and keeps the length. */
+export function carryDeclared(body: ReadableStream<Uint8Array>, length: number): CarriedBody {
+  const through = new FixedLengthStream(length)
+  let cut: Refusal | null = null
+  const sent = body.pipeTo(through.writable, { preventAbort: true }).catch((error: unknown) => {
+    cut = unreadable
+    throw error
+  })
+  return { stream: through.readable, sent, cut: () => cut, bytes: () => length }
+}
+
+const pieceBytes = 65_536
+
+/**
+ * Carries a body of unknown length, or one that is rewritten on its way, and cuts it past `bytesMax` or where the
+ * rewriter refuses it. Reads in pieces of 64 KB, with back-pressure and one buffer.
+ */
+export function carryPieces(
+  body: ReadableStream<Uint8Array>,
+  bytesMax: number,
+  rewriter: PieceRewriter | null,
+): CarriedBody {
+  const through = new IdentityTransformStream()
+  const pump = new Pump(body, through.writable, bytesMax, rewriter)
+  return { stream: through.readable, sent: pump.run(), cut: () => pump.cut, bytes: () => pump.bytes }
+}
+
+type Read = ReadableStreamReadResult<Uint8Array>
+
+class Pump {
+  cut: Refusal | null = null
+  bytes = 0
+  readonly #reader: ReadableStreamBYOBReader
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>
+  readonly #bytesMax: number
+  readonly #rewriter: PieceRewriter | null
+  #buffer = new ArrayBuffer(pieceBytes)
+
+  constructor(
+    body: ReadableStream<Uint8Array>,
+    writable: WritableStream<Uint8Array>,
+    bytesMax: number,
+    rewriter: PieceRewriter | null,
+  ) {
+    this.#reader = body.getReader({ mode: 'byob' })
+    this.#writer = writable.getWriter()
+    this.#bytesMax = bytesMax
+    this.#rewriter = rewriter
+  }
+
+  async run(): Promise<void> {
+    for (;;) {
+      const read = await this.#reader.read(new Uint8Array(this.#buffer)).catch(() => null)
+      const pieces = this.#take(read)
+      if (isRefusal(pieces)) return this.#cutOff(pieces)
+      for (const piece of pieces) await this.#writer.write(piece)
+      if (read === null || read.done) return this.#writer.close()
+      this.#buffer = read.value.buffer
+    }
+  }
+
+  /** What to send on for a read; a refusal where the body is unreadable, too large, or must not go on. */
+  #take(read: Read | null): Outcome<readonly Uint8Array[]> {
+    if (read === null) return unreadable
+    if (read.done) {
+      const ended = this.#rewriter?.end()
+      return isRefusal(ended) ? ended : []
+    }
+    this.bytes += read.value.length
+    if (this.bytes > this.#bytesMax) return { refused: 'body_too_large', bytesMax: this.#bytesMax }
+    return this.#rewriter === null ? [read.value] : this.#rewriter.push(read.value)
+  }
+
+  #cutOff(refusal: Refusal): never {
+    this.cut = refusal
+    this.#reader.cancel().catch(() => {})
+    throw new Error('the request body was cut')
+  }
+}

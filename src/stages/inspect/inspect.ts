@@ -1,0 +1,85 @@
+import type { Route } from '../../core/config/types.ts'
+import { saysAnything, type ModelChoice } from '../../core/llm/model-policy.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
+import type { ConfiguredMatch } from '../../core/route/route-index.ts'
+import type { Clock, Exchange, LlmRequest, OutboundRequest, Principal, SendableBody } from '../../ports.ts'
+import { inspectForm } from './form-body.ts'
+import { forwardedQuery } from './forwarded-query.ts'
+import { inspectJson } from './json-body.ts'
+import { inspectPlaces } from './model-places.ts'
+import { findBody, noBody, passOn, type FoundBody } from './request-body.ts'
+
+/** What the parts of this stage share. */
+export interface Inspection {
+  readonly x: Exchange
+  readonly route: Route
+  readonly choice: ModelChoice
+  readonly clock: Clock
+  /** The model that path or query named, as the upstream gets it. */
+  readonly placed: string | null
+}
+
+/**
+ * Reads what the route's policies need of a request and rewrites it where they ask for it: model names in path, query
+ * and body, and usage in streams. Plain routes are passed on unread, with no promise.
+ * @returns refusals `malformed_request`, `body_*`, `model_not_allowed`
+ */
+export function inspect(
+  x: Exchange,
+  match: ConfiguredMatch,
+  principal: Principal,
+  deps: { readonly clock: Clock },
+): Awaitable<Outcome<OutboundRequest>> {
+  const { route } = match
+  const found = findBody(x, route)
+  if (isRefusal(found)) return found
+  const query = forwardedQuery(x.target.query, route)
+  if (route.dialect === 'http') {
+    return { match, query, sendable: found === null ? noBody : passOn(found, route), llm: null }
+  }
+  const choice = { route: route.models, key: principal.kind === 'key' ? principal.models : null }
+  const places = inspectPlaces(match, query, choice)
+  if (isRefusal(places)) return places
+  const inspection = { x, route, choice, clock: deps.clock, placed: places.model }
+  const body = inspectBody(inspection, found)
+  const finish = (inspected: Outcome<InspectedBody>): Outcome<OutboundRequest> =>
+    isRefusal(inspected) ? inspected : { match: places.match, query: places.query, ...inspected }
+  return body instanceof Promise ? body.then(finish) : finish(body)
+}
+
+/** A body as the upstream is to get it. */
+export interface InspectedBody {
+  readonly sendable: SendableBody
+  readonly llm: LlmRequest
+}
+
+function inspectBody(inspection: Inspection, found: FoundBody | null): Awaitable<Outcome<InspectedBody>> {
+  if (found === null) return { sendable: noBody, llm: unread(inspection.placed) }
+  const kind = bodyKind(inspection.x.request.headers)
+  if (kind === 'json') return inspectJson(inspection, found)
+  if (kind === 'form') return inspectForm(inspection, found)
+  const { route, choice } = inspection
+  if (route.opaqueBodies === 'refuse' || saysAnything(choice))
+    return { refused: 'body_not_readable', found: kind }
+  return { sendable: passOn(found, route), llm: unread(inspection.placed) }
+}
+
+/** What there is to say of a request whose body is not read. */
+export function unread(model: string | null): LlmRequest {
+  const facts = { asked: model, model, stream: false, askedForUsage: false, bodyBytes: 0 }
+  return { facts: () => facts }
+}
+
+/** What a body says it is: JSON in UTF-8, a form, or the words that name anything else. */
+function bodyKind(headers: Headers): string {
+  const encoding = headers.get('content-encoding') ?? 'identity'
+  if (encoding !== 'identity') return 'a body with a content-encoding'
+  const declared = headers.get('content-type')
+  if (declared === null) return 'a body without a content-type'
+  const [type = '', ...parameters] = declared.toLowerCase().split(';')
+  const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith('charset='))
+  const utf8 = charset === undefined || /^charset="?(utf-8|us-ascii)"?$/.test(charset)
+  if (/^application\/(json|[\w.-]+\+json)$/.test(type.trim()))
+    return utf8 ? 'json' : 'JSON in another charset'
+  return type.trim() === 'multipart/form-data' ? 'form' : 'a body of another content-type'
+}

@@ -1,0 +1,86 @@
+import { BodyRewriter } from '../../core/llm/body-rewriter.ts'
+import type { BodyFacts } from '../../core/llm/body-facts.ts'
+import { scanBody } from '../../core/llm/body-scan.ts'
+import { rewriteBody, type Edit, type RewritePlan } from '../../core/llm/body-splice.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
+import type { LlmFacts } from '../../ports.ts'
+import { carryPieces } from './carry-body.ts'
+import type { InspectedBody, Inspection } from './inspect.ts'
+import { JudgedModel } from './judged-model.ts'
+import { readWhole } from './read-whole.ts'
+import { sendable, sendableBytes, type FoundBody } from './request-body.ts'
+
+/** Up to this length a body is read before the upstream is called; above, it is rewritten on its way. */
+const wholeBytesMax = 262_144
+
+/** Judges and rewrites a JSON body: its model, and usage in its stream. */
+export function inspectJson(inspection: Inspection, found: FoundBody): Awaitable<Outcome<InspectedBody>> {
+  const { length } = found
+  return length !== null && length <= wholeBytesMax
+    ? inspectWhole(inspection, found.stream, length)
+    : inspectFlowing(inspection, found)
+}
+
+async function inspectWhole(
+  inspection: Inspection,
+  stream: ReadableStream<Uint8Array>,
+  length: number,
+): Promise<Outcome<InspectedBody>> {
+  const { route, clock } = inspection
+  const bytes = await readWhole(stream, length, { patienceMs: route.bodyMs, clock })
+  if (isRefusal(bytes)) return bytes
+  const scan = scanBody(bytes)
+  if (isRefusal(scan)) return scan
+  const judged = new JudgedModel(inspection)
+  const plan = planFor(inspection, judged)
+  const rewritten = rewriteBody(bytes, scan, plan)
+  if (isRefusal(rewritten)) return rewritten
+  const facts = factsOf(judged, plan, scan.facts, length)
+  return { sendable: sendableBytes(rewritten), llm: { facts: () => facts } }
+}
+
+function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): InspectedBody {
+  const judged = new JudgedModel(inspection)
+  const plan = planFor(inspection, judged)
+  const rewriter = new BodyRewriter(plan)
+  const carried = carryPieces(stream, inspection.route.bodyBytesMax, rewriter)
+  return {
+    sendable: sendable(carried),
+    llm: {
+      facts: () => {
+        const ended = rewriter.end()
+        const seen = isRefusal(ended) ? null : ended.facts
+        return factsOf(judged, plan, seen, length ?? carried.bytes())
+      },
+    },
+  }
+}
+
+function planFor(inspection: Inspection, judged: JudgedModel): RewritePlan {
+  const edits = new Map<string, Edit>([['model', (value) => judged.judge(value)]])
+  return { edits, askForUsage: mayAskForUsage(inspection) }
+}
+
+/** @param facts null as long as the body has not been read to its end */
+function factsOf(
+  judged: JudgedModel,
+  plan: RewritePlan,
+  facts: BodyFacts | null,
+  bodyBytes: number,
+): LlmFacts {
+  const stream = facts?.stream ?? false
+  return {
+    asked: judged.asked,
+    model: judged.model,
+    stream,
+    askedForUsage: plan.askForUsage && stream && !(facts?.includeUsage ?? false),
+    bodyBytes,
+  }
+}
+
+/** Only chat and text completions know the option, and only of targets that take it. */
+function mayAskForUsage({ x, route }: Inspection): boolean {
+  const [target] = route.upstream.targets
+  if (route.dialect !== 'openai' || route.streams.usage === 'never') return false
+  return target?.includeUsage === true && x.target.path.endsWith('/completions')
+}
