@@ -11,13 +11,14 @@ export const stateMask = (1 << stateBits) - 1
 export const inString = 0
 const escape = 1
 const hex = [2, 3, 4, 5] as const
-const oneMore = 6
+/** The first and the last of the states inside a character of several bytes. */
+export const oneMore = 6
 const twoMore = 7
 const threeMore = 8
 const afterE0 = 9
 const afterED = 10
 const afterF0 = 11
-const afterF4 = 12
+export const afterF4 = 12
 
 /** States between tokens. */
 export const start = 13

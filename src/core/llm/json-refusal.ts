@@ -1,5 +1,5 @@
 import type { Refusal } from '../refusal.ts'
-import { done, firstMember, inString, start } from './json-grammar.ts'
+import { afterF4, done, firstMember, inString, oneMore, start } from './json-grammar.ts'
 
 /** Levels of objects and arrays in one another that a body may have. */
 export const depthMax = 128
@@ -16,7 +16,8 @@ export function unexpectedByte(state: number, byte: number, offset: number): Ref
   }
   if (state === done)
     return malformed(`More follows the JSON object at byte ${offset}; send nothing behind it.`)
-  if (byte >= 0x80 || (state > inString && state < start && state > 5)) {
+  const inCharacter = state >= oneMore && state <= afterF4
+  if (inCharacter || (state === inString && byte >= 0x80)) {
     return malformed(`The body is not valid UTF-8 at byte ${offset}; encode it as UTF-8.`)
   }
   if (state === inString && byte < 0x20) {

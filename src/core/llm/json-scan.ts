@@ -27,6 +27,7 @@ const colon = 0x3a
 const space = 0x20
 /** Bytes that have to follow in the chunk where several are looked at in one go. */
 const lookAhead = 8
+const noBytes = new Uint8Array(0)
 /** Instead of a state: the scan has refused. */
 const refused = -1
 
@@ -41,6 +42,7 @@ const refused = -1
  */
 export class JsonObjectScan {
   private readonly watch: MemberWatch
+  private chunk: Uint8Array = noBytes
   private state = start
   private depth = 0
   /** Whether the container of that depth is an object. */
@@ -62,9 +64,11 @@ export class JsonObjectScan {
   /** Reads the next bytes of the body; they are not kept. @returns a refusal `malformed_request`, or the visitor's */
   push(chunk: Uint8Array): Refusal | null {
     if (this.refusal !== null) return this.refusal
+    this.chunk = chunk
     this.watch.beginChunk(chunk)
     this.read(chunk)
     if (this.refusal === null) this.watch.endChunk()
+    this.chunk = noBytes
     return this.refusal
   }
 
@@ -99,10 +103,8 @@ export class JsonObjectScan {
       }
       const todo = entry >> stateBits
       if (todo === action.none) state = entry & stateMask
-      else if (todo === action.refuse) {
-        this.refuse(unexpectedByte(state, chunk[at] as number, this.watch.base + at))
-        return
-      } else {
+      else {
+        this.state = state
         state = this.act(todo, entry & stateMask, at)
         if (state === refused) return
         if (todo === action.endNumber) continue
@@ -168,6 +170,9 @@ export class JsonObjectScan {
     if (todo === action.openOuter) {
       this.depth = 1
       return next
+    }
+    if (todo === action.refuse) {
+      return this.refuse(unexpectedByte(this.state, this.chunk[at] as number, this.watch.base + at))
     }
     if (todo === action.nextMember) return this.unlessRefused(this.watch.end(at, false), next)
     this.depth = 0
