@@ -1,4 +1,5 @@
 import type { Route, Target } from '../config/types.ts'
+import { canonicalPath } from './canonical-path.ts'
 import { splitPattern, type PathPattern } from './path-pattern.ts'
 
 /**
@@ -20,7 +21,10 @@ export function clientLocation(
   if (url.origin !== target.origin) return url.href
   if (!url.pathname.startsWith(`${target.basePath}/`)) return null
   const path = clientPath(url.pathname.slice(target.basePath.length), route)
-  return path === null ? null : path + url.search + url.hash
+  if (path === null) return null
+  const canonical = canonicalPath(path)
+  if ('problem' in canonical || (canonical.encodedSlash && !route.encodedSlash)) return null
+  return path + url.search + url.hash
 }
 
 /** The path of the route that `upstreamPath` would turn into this one. */
@@ -37,12 +41,12 @@ interface Taken {
 
 function take(segments: readonly string[], template: PathPattern): Taken | null {
   const count = template.segments.length
-  if (segments.length < count || (!template.rest && segments.length > count)) return null
+  if (template.rest ? segments.length <= count : segments.length !== count) return null
   const params = new Map<string, string>()
   for (const [at, segment] of template.segments.entries()) {
     const found = segments[at] ?? ''
+    if (segment.kind === 'literal' ? segment.text !== found : found === '') return null
     if (segment.kind === 'parameter') params.set(segment.name, found)
-    else if (segment.text !== found) return null
   }
   return { params, rest: segments.slice(count) }
 }
@@ -54,5 +58,7 @@ function fill(pattern: PathPattern, { params, rest }: Taken): string | null {
     if (text === undefined) return null
     segments.push(text)
   }
-  return `/${[...segments, ...rest].join('/')}`
+  // `/x/*` takes `/x/` and not `/x`.
+  const end = pattern.rest && rest.length === 0 ? [''] : rest
+  return `/${[...segments, ...end].join('/')}`
 }
