@@ -64,7 +64,7 @@ function isObjectOrNull(value: JsonValue): boolean {
 }
 
 /** Whether the value can be the name of a model: nothing in it reads differently in a log, a header or a C string. */
-export function isModelName(value: JsonValue): value is string {
+function isModelName(value: JsonValue): value is string {
   return isText(value) && !unprintable.test(value) && value === value.trim()
 }
 

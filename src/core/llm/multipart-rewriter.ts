@@ -6,7 +6,7 @@ import { type PartHeaders, partHeadersBytesMax, readPartHeaders } from './multip
 import { namesParameter } from './query-parameter.ts'
 
 /** Bytes of the value of a watched field. */
-export const fieldBytesMax = 4 * 1024
+const fieldBytesMax = 4 * 1024
 
 /**
  * Decides what to send as a field.

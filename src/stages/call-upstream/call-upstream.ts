@@ -1,5 +1,6 @@
 import type { GatewaySettings, Target } from '../../core/config/types.ts'
 import { dialectOf, type Dialect } from '../../core/dialect/dialect.ts'
+import { canonicalAddress } from '../../core/http/client-address.ts'
 import {
   hasPassed,
   upstreamHeaders,
@@ -72,7 +73,10 @@ function gatewayWords(
   return {
     requestId: x.id,
     name: settings.name,
-    clientAddress: settings.clientAddress === 'cloudflare' ? headers.get('cf-connecting-ip') : null,
+    clientAddress:
+      settings.clientAddress === 'cloudflare'
+        ? canonicalAddress(headers.get('cf-connecting-ip') ?? '')
+        : null,
     host: x.target.host,
     scheme: x.target.scheme,
     acceptEncoding: dialect.headers.acceptEncoding ?? clientAcceptEncoding(x.request),

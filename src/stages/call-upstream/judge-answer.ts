@@ -54,7 +54,7 @@ function refusalFor({ status, headers }: Response, ofUs: boolean): Refusal | nul
   if (!ofUs) return null
   if (status === 401 || status === 403)
     return { refused: 'upstream_credential_refused', upstreamStatus: status }
-  if (status !== 429 && status < 500) return null
+  if (status !== 402 && status !== 429 && status < 500) return null
   return { refused: 'upstream_error', upstreamStatus: status, retryAfter: retryAfter(headers) }
 }
 
@@ -77,7 +77,8 @@ async function withoutAccount(answer: UpstreamAnswer, secret: string): Promise<O
   const text = await boundedText(response)
   if (text === null) return giveUp(answer, { refused: 'upstream_broke_off' })
   const bytes = new TextEncoder().encode(redactAccount(text, secret))
-  const headers = new Headers(response.headers)
+  const headers = new Headers()
+  for (const [name, value] of response.headers) headers.append(name, redactAccount(value, secret))
   headers.set('content-length', String(bytes.length))
   const { status, statusText } = response
   return { ...answer, response: new Response(bytes, { status, statusText, headers }) }

@@ -65,7 +65,7 @@ function inspectBody(inspection: Inspection, found: FoundBody | null): Awaitable
 }
 
 /** What there is to say of a request whose body is not read. */
-export function unread(model: string | null): LlmRequest {
+function unread(model: string | null): LlmRequest {
   const facts = { asked: model, model, stream: false, askedForUsage: false, bodyBytes: 0 }
   return { facts: () => facts }
 }
