@@ -20,7 +20,11 @@ interface Bench {
 
 const ringText = 'bench=YmVuY2gtcmluZy1lbnRyeS1vZi0zMi1ieXRlcy1sb25n'
 const unsigned = { ring: 'bench', account: 'benchaccnt', id: 'benchkeyid', secret: 'B'.repeat(22) }
-const url = 'http://127.0.0.1:8787/v1/chat/completions'
+const host = 'http://127.0.0.1:8787'
+/** Passed on unread, so `fetch` is called before the Worker first yields. */
+const plainPath = '/http/items?page=2'
+/** Read, scanned and, where a policy asks for it, rewritten before `fetch` is called. */
+const llmPath = '/v1/chat/completions'
 const body = JSON.stringify({ model: 'gpt-x', messages: [{ role: 'user', content: 'Say it. '.repeat(100) }] })
 
 let fetches = 0
@@ -39,8 +43,8 @@ async function issuedKey(): Promise<{ readonly text: string; readonly stored: st
   return { text, stored: JSON.stringify(record) }
 }
 
-function newRequest(key: string): Request<unknown, IncomingRequestCfProperties> {
-  return new Request(url, {
+function newRequest(key: string, path: string): Request<unknown, IncomingRequestCfProperties> {
+  return new Request(host + path, {
     method: 'POST',
     headers: {
       host: '127.0.0.1:8787',
@@ -69,8 +73,8 @@ function withoutIo(): void {
   })
 }
 
-/** The first request reads the key; from then on it is in memory. */
-async function warmUp(enter: () => Promise<Response>): Promise<void> {
+/** Enters a request and waits until it calls `fetch`. @throws {Error} when the Worker answers itself */
+async function untilFetch(enter: () => Promise<Response>): Promise<void> {
   const fetched = new Promise<void>((resolve) => {
     noteFetch = resolve
   })
@@ -92,16 +96,18 @@ export default {
       OPENAI_API_KEY: 'bench-credential',
     }
     const ctx = { waitUntil: () => undefined }
-    const enter = (): Promise<Response> =>
-      gateway.fetch(newRequest(text), env as unknown as Env, ctx as unknown as ExecutionContext)
+    const enter = (path: string): Promise<Response> =>
+      gateway.fetch(newRequest(text, path), env as unknown as Env, ctx as unknown as ExecutionContext)
 
-    await warmUp(enter)
+    // The first request reads the key; from then on it is in memory.
+    await untilFetch(() => enter(plainPath))
 
-    b.run('new_request', () => b.blackBox(newRequest(text)))
+    b.run('new_request', () => b.blackBox(newRequest(text, plainPath)))
     b.run('entry_to_fetch', () => {
       const before = fetches
-      b.blackBox(enter())
+      b.blackBox(enter(plainPath))
       if (fetches !== before + 1) throw new Error('fetch was not called before the Worker first yielded')
     })
+    b.run('entry_to_fetch_llm', () => untilFetch(() => enter(llmPath)))
   },
 }

@@ -2,12 +2,14 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { currentBundle } from '../rig/bundle.ts'
+import { hostileArea } from './areas/hostile.ts'
 import { pipelineArea, type AreaOptions } from './areas/pipeline.ts'
 import { quietOrDoubts, readPressure } from './guard.ts'
 import { describeMachine } from './machine.ts'
 import { figureLine, type Figure, type Findings, type RunReport } from './report.ts'
 
 const areas: Readonly<Record<string, (findings: Findings, options: AreaOptions) => Promise<void>>> = {
+  hostile: hostileArea,
   pipeline: pipelineArea,
 }
 const quietWaitMs = 15_000

@@ -58,6 +58,9 @@ async function entryToFetch({ figure, remark, doubt }: Findings, { quick }: Area
   const request = caseNamed(cases, 'new_request')
   figure('pipeline.entry_to_fetch.us', (whole.wallNs - request.wallNs) / 1_000, 'us')
   remark(`entry_to_fetch: ${micro(whole)} less ${micro(request)} for making the Request`)
+  const read = caseNamed(cases, 'entry_to_fetch_llm')
+  figure('pipeline.entry_to_fetch_llm.us', (read.wallNs - request.wallNs) / 1_000, 'us')
+  remark(`entry_to_fetch_llm: ${micro(read)}, with the reading and scanning of an 870-byte body`)
   if ((whole.highNs - whole.lowNs) / whole.wallNs > spreadMax) doubt('entry_to_fetch varies much')
 }
 
