@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { requestBytes } from './connection.ts'
 
@@ -16,6 +16,14 @@ export interface HostileRequest {
 const json = { 'content-type': 'application/json' }
 const mebibyte = 1_048_576
 
+const small = (name: string, status: number, bytes: () => Buffer) => ({
+  name,
+  status,
+  bytes,
+  perBlock: 100,
+})
+const large = (name: string, status: number, bytes: () => Buffer) => ({ name, status, bytes, perBlock: 2 })
+
 /** Requests of the largest sizes that the project's own configuration lets in, and of what it refuses at once. */
 export function hostileRequests(origin: string, key: string): readonly HostileRequest[] {
   const get = (path: string, headers: Readonly<Record<string, string>> = {}) =>
@@ -28,13 +36,6 @@ export function hostileRequests(origin: string, key: string): readonly HostileRe
       body,
     })
   const chat = (body: string) => post('/v1/chat/completions', json, body)
-  const small = (name: string, status: number, bytes: () => Buffer) => ({
-    name,
-    status,
-    bytes,
-    perBlock: 100,
-  })
-  const large = (name: string, status: number, bytes: () => Buffer) => ({ name, status, bytes, perBlock: 2 })
   return [
     small('longest URL', 200, () => get(`/http/${'x'.repeat(16_300)}`)),
     small('path of escapes', 200, () => get(`/http/${'%41'.repeat(5_400)}`)),
@@ -112,15 +113,18 @@ export interface Sink {
   close(): Promise<void>
 }
 
+function answer(res: ServerResponse): void {
+  res.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+}
+
 export async function startSink(): Promise<Sink> {
   let held = false
   const waiting = new Set<() => void>()
   const server: Server = createServer({ maxHeaderSize: 4 * mebibyte }, (req, res) => {
     req.resume()
     req.on('end', () => {
-      const answer = () => void res.writeHead(200, { 'content-type': 'application/json' }).end('{}')
-      if (held) waiting.add(answer)
-      else answer()
+      if (held) waiting.add(() => answer(res))
+      else answer(res)
     })
   })
   server.maxHeadersCount = 0
@@ -132,7 +136,7 @@ export async function startSink(): Promise<Sink> {
     hold(next) {
       held = next
       if (held) return
-      for (const answer of waiting) answer()
+      for (const letGo of waiting) letGo()
       waiting.clear()
     },
     waiting: () => waiting.size,

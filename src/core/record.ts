@@ -10,6 +10,8 @@ export interface RequestRecord {
   /** The client's `x-request-id`, shortened and without control characters. */
   readonly clientRequestId: string | null
   readonly method: string
+  /** The client's IPv4 address or IPv6 /64; null where nobody's word on it is taken. */
+  readonly client: string | null
   readonly account: string | null
   readonly keyId: string | null
   readonly route: string | null

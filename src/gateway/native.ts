@@ -20,6 +20,10 @@ export function deliverNative(
     late = true
     answer.abort()
   })
+  // A pipe learns that the client has left at its next write only.
+  const leave = () => answer.abort()
+  client.addEventListener('abort', leave, { once: true })
+  if (client.aborted) leave()
   const ended = body.pipeTo(through.writable).then(
     (): Delivered => {
       answer.timer.stop()

@@ -1,3 +1,4 @@
+import { addressBucket } from '../core/http/client-address.ts'
 import { costOf } from '../core/llm/cost.ts'
 import type { Usage } from '../core/llm/usage.ts'
 import { isRefusal } from '../core/outcome.ts'
@@ -23,7 +24,7 @@ export function settle(x: RequestLife, answered: Answered, delivered: Delivered,
   if (answered.refusal === null) x.grant?.settle(usage, delivered.ending)
   else x.grant?.release()
   const money = charge(x, usage, deps)
-  deps.recorder.record({ ...recordOf(x, answered, delivered, deps.clock.nowMs()), usage, ...money })
+  deps.recorder.record({ ...recordOf(x, answered, delivered, deps), usage, ...money })
 }
 
 type Charged = 'usage' | 'costMicroUsd' | 'priced'
@@ -43,7 +44,7 @@ function recordOf(
   x: RequestLife,
   answered: Answered,
   delivered: Delivered,
-  nowMs: number,
+  deps: Deps,
 ): Omit<RequestRecord, Charged> {
   const { facts } = x
   const llm = x.llm?.facts()
@@ -53,22 +54,35 @@ function recordOf(
     id: x.id,
     clientRequestId: printable(x.request.headers.get('x-request-id')),
     method: x.request.method,
+    client: clientOf(x.request, deps),
     account: facts.account,
     keyId: facts.keyId,
     route: facts.route?.id ?? null,
     target: facts.target?.id ?? null,
     status: answered.status,
     refused: answered.refusal?.refused ?? null,
-    model: llm?.asked ?? null,
-    upstreamModel: llm?.model ?? null,
+    model: nameable(llm?.asked ?? null),
+    upstreamModel: nameable(llm?.model ?? null),
     upstreamStatus: facts.upstreamStatus,
     upstreamRequestId: printable(facts.upstreamRequestId),
     tier: answered.tier,
     ending: delivered.ending,
     bytes: delivered.bytes,
     waits: x.waits,
-    totalMs: nowMs - x.startedMs,
+    totalMs: deps.clock.nowMs() - x.startedMs,
   }
+}
+
+/** Whom the client's address stands for, where somebody's word on it is taken. */
+function clientOf({ headers }: Request, { config }: Deps): string | null {
+  const snapshot = config.snapshot()
+  if (isRefusal(snapshot) || snapshot.settings.clientAddress !== 'cloudflare') return null
+  return addressBucket(headers.get('cf-connecting-ip') ?? '')
+}
+
+/** A model's name as far as it can stand in a log: what no provider would call one, a key of ours above all, is left out. */
+function nameable(model: string | null): string | null {
+  return model !== null && model.length <= 256 && !model.includes('slc_') ? model : null
 }
 
 /** A foreign id as far as it can stand in a log: short, visible ASCII; anything else is left out. */

@@ -18,6 +18,7 @@ export class SideBranch {
   #pending: Promise<Read> | null = null
   #done = false
   #failed = false
+  #givenUp = false
 
   /** @param take gets every piece, whose buffer is used again afterwards */
   constructor(stream: ReadableStream<Uint8Array>, take: (piece: Uint8Array) => void, clock: Clock) {
@@ -45,9 +46,17 @@ export class SideBranch {
     return !this.#failed
   }
 
+  /** Whether the branch was given up before its end was read. */
+  get isGivenUp(): boolean {
+    return this.#givenUp
+  }
+
   /** Gives the branch up; with the client's branch gone too, this closes the upstream. */
   async cancel(): Promise<void> {
-    if (!this.#done) await this.#reader.cancel().catch(() => {})
+    if (this.#done) return
+    this.#done = true
+    this.#givenUp = true
+    await this.#reader.cancel().catch(() => {})
   }
 
   async #read(ms: number): Promise<number> {

@@ -12,6 +12,12 @@ const shortBeatMs = 20
 const beatsPerIdle = 10
 /** A beat in which more than this moved is followed by a short one: memory stays bounded, slow streams undisturbed. */
 const burstBytes = 262_144
+/**
+ * A read of the side branch that finds nothing pulls the upstream on, past a client that has stopped reading. So the
+ * side takes at most this much at once and in all beyond an unhurried beat; a larger burst is counted no further.
+ */
+const creditBytes = 8_388_608
+const unhurriedBytes = 65_536
 /** How long the rest of a stream that has ended for the client may take to be read. */
 const restMs = 5000
 
@@ -37,16 +43,22 @@ export function deliverTap(body: ReadableStream<Uint8Array>, terms: StreamTerms)
     () => 'failed' as const,
   )
   const ended = watch(Promise.race([hasLeft(terms.client), piped]), side, terms).then(async (ending) => {
+    const counted = !side.isGivenUp
     if (ending === 'complete') await side.drain(restMs)
     else await breakOff(ending)
-    return { ending, bytes }
+    return { ending, bytes: counted ? bytes : null }
   })
   /** Both branches must be given up for the upstream to close; bytes the side still held are read by then. */
   async function breakOff(ending: Ending): Promise<void> {
-    if (ending !== 'client_left' || terms.drainMs === 0) await side.sweep(shortBeatMs)
+    const drains = ending === 'client_left' && terms.drainMs > 0
+    if (!drains) {
+      // Of an upstream that went on sending, the side would never be read to its end.
+      terms.answer.abort()
+      await side.sweep(shortBeatMs)
+    }
     stop.abort()
     await piped
-    if (ending === 'client_left' && terms.drainMs > 0) await side.drain(terms.drainMs)
+    if (drains) await side.drain(terms.drainMs)
     await side.cancel()
     if (ending !== 'client_left') await sayFarewell(through.writable, terms.closingWords(ending), terms.clock)
   }
@@ -62,6 +74,7 @@ async function watch(
   const deadlineMs = clock.nowMs() + answer.remainingMs
   let movedMs = clock.nowMs()
   let pauseMs = firstBeatMs
+  let credit = creditBytes
   for (;;) {
     const nowMs = clock.nowMs()
     const waitMs = Math.max(0, Math.min(pauseMs, deadlineMs - nowMs, movedMs + idleMs - nowMs))
@@ -69,7 +82,10 @@ async function watch(
     const clientLeft = end === 'left' || (end === 'failed' && client.aborted)
     const upstream = end === 'left' ? 'open' : (end ?? 'open')
     const moved = end === undefined ? await side.sweep(1) : 0
-    if (moved > 0) movedMs = clock.nowMs()
+    // Nothing is seen of a stream that is counted no further, so it is not silent either.
+    if (moved > 0 || side.isGivenUp) movedMs = clock.nowMs()
+    credit -= Math.max(0, moved - unhurriedBytes)
+    if (credit <= 0) await side.cancel()
     const ending = verdict({ clientLeft, upstream, expired: end === undefined ? expiry() : null })
     if (ending !== null) return ending
     pauseMs = moved > burstBytes ? shortBeatMs : Math.min(beatMs, idleMs / beatsPerIdle)

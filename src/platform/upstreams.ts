@@ -20,12 +20,14 @@ export function createUpstreams(env: Readonly<Record<string, unknown>>, clock: C
     call: (call, scope) => callTarget(call, scope, clock),
     secret(name) {
       const value = env[name]
-      return typeof value === 'string' && value !== '' ? value : null
+      // Tools that set secrets leave a line feed.
+      return typeof value === 'string' && value.trim() !== '' ? value.trim() : null
     },
   }
 }
 
 async function callTarget(call: UpstreamCall, scope: Scope, clock: Clock): Promise<Outcome<UpstreamAnswer>> {
+  if (call.signal.aborted) return { refused: 'client_left' }
   const calledMs = clock.nowMs()
   const abort = new AbortController()
   const leave = () => abort.abort()
@@ -51,6 +53,8 @@ async function callTarget(call: UpstreamCall, scope: Scope, clock: Clock): Promi
     timer.stop()
     return patience.expired() ?? { refused: call.signal.aborted ? 'client_left' : 'upstream_unreachable' }
   } finally {
+    // From here on a client that leaves is a matter of whoever takes the body: it may be read on for its usage.
+    call.signal.removeEventListener('abort', leave)
     scope.waited('upstream', clock.nowMs() - calledMs)
   }
 }

@@ -18,12 +18,15 @@ export interface GatewayOptions {
   readonly routes?: readonly Readonly<Record<string, unknown>>[]
   /** The gateway's own settings, in place of those of the project's configuration. */
   readonly settings?: Readonly<Record<string, unknown>>
+  /** Prices of models, in place of those of the project's configuration. */
+  readonly prices?: Readonly<Record<string, unknown>>
   readonly rig?: Pick<RigOptions, 'durableFaults' | 'port'>
 }
 
 /** What a key is made with, beyond its name. */
 interface KeyWish {
   readonly scopes?: readonly string[]
+  readonly models?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] }
   readonly expiresAtMs?: number
 }
 
@@ -130,6 +133,7 @@ function configurationFor({
   upstreams = {},
   routes = [],
   settings,
+  prices,
 }: GatewayOptions): Configured {
   const { document } = pointUpstreams(readConfiguration(projectFolder), upstreamUrl, {})
   const own = document as {
@@ -142,6 +146,7 @@ function configurationFor({
     gateway: { ...own.gateway, ...settings },
     upstreams: { ...own.upstreams, ...upstreams },
     routes: [...routes, ...anyPath, ...(own.routes ?? [])],
+    ...(prices !== undefined && { prices }),
   }
   const parsed = parseConfig(whole)
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems, null, 2))

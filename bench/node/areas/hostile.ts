@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { startGateway, type Gateway } from '../../rig/gateway.ts'
+import { startPassthrough } from '../../rig/plain-worker.ts'
 import { openConnection, requestBytes, type Connection } from '../connection.ts'
 import { hostileRequests, startSink, type HostileRequest, type Sink } from '../hostile-requests.ts'
 import { written, type Findings } from '../report.ts'
@@ -9,17 +10,26 @@ import type { AreaOptions } from './pipeline.ts'
 interface Effort {
   readonly groups: number
   readonly normalPerBlock: number
-  /** Requests in flight at a time, when memory is measured. */
-  readonly inFlight: number
+  /** Requests in flight at a time, when memory is measured; large ones above `smallMegabytesMax`. */
+  readonly smallInFlight: number
+  readonly largeInFlight: number
 }
 
-const fullEffort: Effort = { groups: 5, normalPerBlock: 200, inFlight: 8 }
-const quickEffort: Effort = { groups: 1, normalPerBlock: 40, inFlight: 4 }
+const fullEffort: Effort = { groups: 5, normalPerBlock: 200, smallInFlight: 128, largeInFlight: 8 }
+const quickEffort: Effort = { groups: 1, normalPerBlock: 40, smallInFlight: 64, largeInFlight: 2 }
 /** The bar of Envoy's availability policy: past it, one request is a way to take a server down. */
 const ratioMax = 100
 
+/** A workerd that takes requests. */
+interface Server {
+  readonly url: string
+  readonly cpuNs: () => number
+}
+
 interface World {
   readonly sink: Sink
+  /** Does nothing but `fetch`: what a request costs there is the runtime's. */
+  readonly passthrough: Server & { readonly close: () => Promise<void> }
   readonly gateway: Gateway
   readonly normal: Buffer
   readonly hostile: readonly HostileRequest[]
@@ -29,16 +39,51 @@ interface World {
 export async function hostileArea(findings: Findings, { quick }: AreaOptions): Promise<void> {
   const effort = quick ? quickEffort : fullEffort
   const cpu = await inWorld((world) => cpuRatios(world, effort, findings))
-  findings.figure('hostile.worst_cpu_ratio', Math.max(...cpu.map(({ ratio }) => ratio)), 'ratio')
-  const perMegabyte = cpu.filter(({ megabytes }) => megabytes >= 1).map(({ us, megabytes }) => us / megabytes)
-  findings.figure('hostile.worst_cpu_per_mb', Math.max(...perMegabyte) / 1_000, 'ms')
+  const small = cpu.filter(({ megabytes }) => megabytes <= smallMegabytesMax)
+  const large = cpu.filter(({ megabytes }) => megabytes > smallMegabytesMax)
+  findings.figure(
+    'hostile.worst_cpu_ratio',
+    worst(cpu, ({ ratio }) => ratio),
+    'ratio',
+  )
+  findings.figure(
+    'hostile.worst_cpu_ratio_small',
+    worst(small, ({ ratio }) => ratio),
+    'ratio',
+  )
+  findings.figure(
+    'hostile.worst_cpu_per_mb',
+    worst(large, ({ us, megabytes }) => us / megabytes) / 1_000,
+    'ms',
+  )
+  const passed = worst(cpu, ({ overPassthrough }) => overPassthrough ?? 0)
+  findings.figure('hostile.worst_cpu_over_passthrough', passed, 'ratio')
   const memory = await memoryRatios(effort, findings)
-  findings.figure('hostile.worst_memory_ratio', Math.max(...memory), 'ratio')
+  findings.figure(
+    'hostile.worst_memory_ratio',
+    worst(memory, ({ ratio }) => ratio),
+    'ratio',
+  )
+  const smallMemory = memory.filter(({ megabytes }) => megabytes <= smallMegabytesMax)
+  findings.figure(
+    'hostile.worst_memory_ratio_small',
+    worst(smallMemory, ({ ratio }) => ratio),
+    'ratio',
+  )
+  findings.figure('hostile.worst_memory_mb', worst(memory, ({ bytes }) => bytes) / 1_000_000, 'MB')
+}
+
+/** What a single request may be without being priced by its size: above, work grows with bytes that were sent. */
+const smallMegabytesMax = 0.27
+
+function worst<T>(costs: readonly T[], of: (cost: T) => number): number {
+  return Math.max(...costs.map(of))
 }
 
 async function inWorld<T>(work: (world: World) => Promise<T>): Promise<T> {
   const sink = await startSink()
   const gateway = await startGateway(sink.url)
+  const passthrough = await startPassthrough(sink.url)
   try {
     const { url } = gateway.rig
     const normal = requestBytes(url, {
@@ -50,11 +95,13 @@ async function inWorld<T>(work: (world: World) => Promise<T>): Promise<T> {
         messages: [{ role: 'user', content: 'Say what a gateway does. '.repeat(38) }],
       }),
     })
-    const world = { sink, gateway, normal, hostile: hostileRequests(url, gateway.key) }
-    await block(world, normal, { count: 300, status: 200 })
+    const world = { sink, gateway, passthrough, normal, hostile: hostileRequests(url, gateway.key) }
+    await block(gateway.rig, normal, { count: 300, status: 200 })
+    await block(passthrough, normal, { count: 300, status: 200 })
     return await work(world)
   } finally {
     await gateway.rig.close()
+    await passthrough.close()
     await sink.close()
   }
 }
@@ -62,6 +109,8 @@ async function inWorld<T>(work: (world: World) => Promise<T>): Promise<T> {
 interface Cost {
   readonly us: number
   readonly ratio: number
+  /** Beside the pass-through Worker's cost of the same request; null where the gateway refuses it. */
+  readonly overPassthrough: number | null
   readonly megabytes: number
 }
 
@@ -69,19 +118,28 @@ async function cpuRatios(world: World, effort: Effort, { remark }: Findings): Pr
   const costs: Cost[] = []
   for (const { name, bytes, status, perBlock } of world.hostile) {
     const request = bytes()
-    await block(world, request, { count: 1, status })
-    const pairs: { normal: number; hostile: number }[] = []
+    await block(world.gateway.rig, request, { count: 1, status })
+    const pairs: { normal: number; hostile: number; passed: number | null }[] = []
     for (let group = 0; group < effort.groups; group += 1) {
-      const normal = await block(world, world.normal, { count: effort.normalPerBlock, status: 200 })
-      pairs.push({ normal, hostile: await block(world, request, { count: perBlock, status }) })
+      const normal = await block(world.gateway.rig, world.normal, {
+        count: effort.normalPerBlock,
+        status: 200,
+      })
+      const hostile = await block(world.gateway.rig, request, { count: perBlock, status })
+      const passed =
+        status === 200 ? await block(world.passthrough, request, { count: perBlock, status }) : null
+      pairs.push({ normal, hostile, passed })
     }
     const us = median(pairs.map(({ hostile }) => hostile))
     const ratio = median(pairs.map(({ hostile, normal }) => hostile / normal))
     const megabytes = request.length / 1_000_000
-    costs.push({ us, ratio, megabytes })
+    const overs = pairs.flatMap(({ hostile, passed }) => (passed === null ? [] : hostile / passed))
+    const overPassthrough = overs.length === 0 ? null : median(overs)
+    costs.push({ us, ratio, overPassthrough, megabytes })
     const over = ratio > ratioMax ? `, OVER ${ratioMax}` : ''
+    const beside = overPassthrough === null ? '' : `, ${written(overPassthrough)} × the pass-through Worker's`
     remark(
-      `cpu: ${name}: ${written(us)} us a request of ${written(megabytes)} MB, ratio ${written(ratio)}${over}`,
+      `cpu: ${name}: ${written(us)} us a request of ${written(megabytes)} MB${beside}, ratio ${written(ratio)}${over}`,
     )
   }
   return costs
@@ -89,38 +147,53 @@ async function cpuRatios(world: World, effort: Effort, { remark }: Findings): Pr
 
 /** Processor time a request of a block, one after the other, in microseconds; a connection for each, as refusals close it. */
 async function block(
-  { gateway }: World,
+  server: Server,
   request: Buffer,
   { count, status }: { readonly count: number; readonly status: number },
 ): Promise<number> {
   const connections: Connection[] = []
-  for (let at = 0; at < count; at += 1) connections.push(await openConnection(gateway.rig.url))
-  const before = gateway.rig.cpuNs()
+  for (let at = 0; at < count; at += 1) connections.push(await openConnection(server.url))
+  const before = server.cpuNs()
   for (const connection of connections) {
     const answer = await connection.ask(request)
     if (answer.status !== status) throw new Error(`An answer has status ${answer.status}, not ${status}.`)
   }
-  const after = gateway.rig.cpuNs()
+  const after = server.cpuNs()
   for (const connection of connections) connection.close()
   return (after - before) / 1_000 / count
 }
 
+interface Growth {
+  readonly bytes: number
+  readonly ratio: number
+  readonly megabytes: number
+}
+
 /** Growth of a fresh process per request in flight, beside that of a normal one. */
-async function memoryRatios(effort: Effort, { remark }: Findings): Promise<number[]> {
-  const normalBytes = await inWorld((world) => growth(world, world.normal, effort.inFlight * 8))
+async function memoryRatios(effort: Effort, { remark }: Findings): Promise<Growth[]> {
+  const normalBytes = await inWorld((world) => growth(world, world.normal, effort.smallInFlight))
   remark(`memory: a normal request in flight: ${written(normalBytes / 1_000)} kB`)
-  const ratios: number[] = []
+  const growths: Growth[] = []
   const names = await inWorld(async ({ hostile }) => hostile.map(({ name }) => name))
   for (const [at, name] of names.entries()) {
-    const bytes = await inWorld((world) =>
-      growth(world, (world.hostile[at] as HostileRequest).bytes(), effort.inFlight),
-    )
+    const { bytes, megabytes } = await inWorld((world) => growthOf(world, at, effort))
     const ratio = bytes / normalBytes
-    ratios.push(ratio)
+    growths.push({ bytes, ratio, megabytes })
     const over = ratio > ratioMax ? `, OVER ${ratioMax}` : ''
     remark(`memory: ${name}: ${written(bytes / 1_000)} kB a request, ratio ${written(ratio)}${over}`)
   }
-  return ratios
+  return growths
+}
+
+async function growthOf(
+  world: World,
+  at: number,
+  effort: Effort,
+): Promise<{ readonly bytes: number; readonly megabytes: number }> {
+  const request = (world.hostile[at] as HostileRequest).bytes()
+  const megabytes = request.length / 1_000_000
+  const inFlight = megabytes <= smallMegabytesMax ? effort.smallInFlight : effort.largeInFlight
+  return { bytes: await growth(world, request, inFlight), megabytes }
 }
 
 const settleMs = 250

@@ -1,5 +1,8 @@
-/** Ids and credentials of provider accounts as they stand in error texts: organisations, projects, users, keys. */
-const accountToken = /\b(?:org|proj|user|acct|sess|sk|rk|pk|key)[-_][A-Za-z0-9_-]{6,}/g
+/**
+ * Ids and credentials of provider accounts as they stand in error texts: organisations, projects, users, keys. All of
+ * them hold a digit, which names of parameters such as `user_location` do not.
+ */
+const accountToken = /\b(?:org|proj|user|acct|sess|sk|rk|pk|key)[-_](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{6,}/g
 
 /**
  * An upstream's text without what belongs to the account behind the gateway's credential.

@@ -67,6 +67,7 @@ export function upstreamHeaders(
 ): Outcome<Headers> {
   const { route, dialect, secret } = policy
   const named = nominated(client.get('connection'))
+  const spoken = spokenNames(route, secret)
   const headers = new Headers()
   let fields = 0
   let bytes = 0
@@ -75,6 +76,7 @@ export function upstreamHeaders(
     bytes += name.length + value.length
     if (named.has(name) || isDropped(name, dialect)) continue
     if (value.includes(keyPrefix) || isClientCredential(name, route, secret)) continue
+    if (spoken.includes(foldName(name))) continue
     headers.append(name, value)
   }
   if (fields > fieldsMax || bytes > bytesMax) return { refused: 'headers_too_large', fieldsMax, bytesMax }
@@ -92,22 +94,34 @@ function isDropped(name: string, dialect: Dialect): boolean {
 }
 
 function isClientCredential(name: string, route: Route, secret: InjectedSecret | null): boolean {
-  if (!credentials.has(name)) return name === secret?.reference.header
+  if (!credentials.has(name)) return false
   if (secret !== null) return true
   return route.auth !== 'none' && route.keySources.some((source) => source === name)
 }
 
+/** Names under which the route or the gateway speaks or is silent, folded: a client has no alias for them. */
+function spokenNames({ requestHeaders: { remove, set } }: Route, secret: InjectedSecret | null): string[] {
+  const names = ['accept-encoding', ...remove, ...Object.keys(set)]
+  if (secret !== null) names.push(secret.reference.header)
+  return names.map(foldName)
+}
+
 function addWords(headers: Headers, client: Headers, dialect: Dialect, words: GatewayWords): void {
-  const via = client.get('via')
+  const via = withoutKey(client.get('via'))
   headers.set('via', via === null ? `1.1 ${words.name}` : `${via}, 1.1 ${words.name}`)
   headers.set('x-request-id', words.requestId)
-  const encoding = dialect.headers.acceptEncoding ?? words.acceptEncoding
+  const encoding = dialect.headers.acceptEncoding ?? withoutKey(words.acceptEncoding)
   if (encoding !== null) headers.set('accept-encoding', encoding)
   if (words.websocket) headers.set('upgrade', 'websocket')
   if (!dialect.headers.tellsClient) return
   headers.set('x-forwarded-host', words.host)
   headers.set('x-forwarded-proto', words.scheme)
   if (words.clientAddress !== null) headers.set('x-forwarded-for', words.clientAddress)
+}
+
+/** What a client says and the gateway says on; nothing where one of our keys stands in it. */
+function withoutKey(said: string | null): string | null {
+  return said?.includes(keyPrefix) === true ? null : said
 }
 
 /** Whether the request has passed through a gateway of this name before (RFC 9110 §7.6.3). */

@@ -21,6 +21,11 @@ export function chooseModel(asked: string | null, { route, key }: ModelChoice): 
   return { refused: 'model_not_allowed', model: asked ?? model }
 }
 
+/** Whether a request that runs a model has to name it: an upstream's own choice could be one the rules forbid. */
+export function mustNameModel({ route, key }: ModelChoice): boolean {
+  return hasRules(route) || (key !== null && hasRules(key))
+}
+
 /** Whether the rules of route and key let a model be used, by the upstream's name for it. */
 export function isAllowed(model: string, { route, key }: ModelChoice): boolean {
   return permits(route, model) && (key === null || permits(key, model))

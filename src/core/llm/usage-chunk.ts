@@ -5,17 +5,17 @@ import { eventOf, parseJson } from './usage-event.ts'
 const latin1 = new TextDecoder('latin1')
 /** An event with the blank line that ends it; at the end of a text, what is left. */
 const eventWithEnd = /[^]*?(?:\r\n|\n|\r(?!\n)){2}|[^]+$/g
-const noChoices = /"choices"\s*:\s*\[\s*\]/
+const usageObject = /"usage"\s*:\s*\{/
 
 /**
- * A block of whole events without the chunk that OpenAI's `include_usage` adds: `choices` empty and usage in it. Usage
+ * A block of whole events without the chunk that OpenAI's `include_usage` adds: usage and no choices. Usage
  * that rides on a chunk with choices stays, and so does every other byte.
  *
  * @returns the block itself when there is nothing to strip
  */
 export function withoutUsageChunk(block: Uint8Array): Uint8Array {
   const text = latin1.decode(block)
-  if (!noChoices.test(text)) return block
+  if (!usageObject.test(text)) return block
   const kept: Uint8Array[] = []
   let at = 0
   for (const event of text.match(eventWithEnd) ?? []) {
@@ -28,8 +28,8 @@ export function withoutUsageChunk(block: Uint8Array): Uint8Array {
 function isUsageChunk(event: string): boolean {
   const chunk = parseJson(eventOf(event).data)
   if (!isJsonObject(chunk) || !isJsonObject(chunk['usage'])) return false
-  const choices = chunk['choices']
-  return Array.isArray(choices) && choices.length === 0
+  const choices = chunk['choices'] ?? []
+  return Array.isArray(choices) && choices.length === 0 && !('error' in chunk)
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {

@@ -49,8 +49,8 @@ function speaksOfUs(route: Route | null, target: Target | null): boolean {
   return route !== null && route.dialect !== 'http' && target !== null && target.secret !== null
 }
 
-function refusalFor({ status, headers }: Response, ofUs: boolean): Refusal | null {
-  if (status > 599) return { refused: 'upstream_unreachable' }
+function refusalFor({ status, headers, webSocket }: Response, ofUs: boolean): Refusal | null {
+  if (status > 599 || (status === 101 && webSocket === null)) return { refused: 'upstream_unreachable' }
   if (!ofUs) return null
   if (status === 401 || status === 403)
     return { refused: 'upstream_credential_refused', upstreamStatus: status }
@@ -69,13 +69,14 @@ const errorPatienceMs = 10_000
 
 async function withoutAccount(answer: UpstreamAnswer, secret: string): Promise<Outcome<UpstreamAnswer>> {
   const { response } = answer
+  const unexplained: Refusal = { refused: 'upstream_error', upstreamStatus: response.status, retryAfter: null }
   const declared = Number(response.headers.get('content-length') ?? 0)
   if (declared > errorBytesMax || response.headers.has('content-encoding')) {
-    return giveUp(answer, { refused: 'upstream_error', upstreamStatus: response.status, retryAfter: null })
+    return giveUp(answer, unexplained)
   }
   answer.timer.set(Math.min(errorPatienceMs, answer.remainingMs), () => answer.abort())
   const text = await boundedText(response)
-  if (text === null) return giveUp(answer, { refused: 'upstream_broke_off' })
+  if (text === null) return giveUp(answer, unexplained)
   const bytes = new TextEncoder().encode(redactAccount(text, secret))
   const headers = new Headers()
   for (const [name, value] of response.headers) headers.append(name, redactAccount(value, secret))

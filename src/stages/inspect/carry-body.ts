@@ -40,6 +40,10 @@ export function carryDeclared(body: ReadableStream<Uint8Array>, length: number):
 }
 
 const pieceBytes = 65_536
+/** A read returns at most one chunk of a chunked body; past so many of them, so small on average, they are gathered. */
+const tinyReads = 1_000
+const tinyBytes = 256
+const gatheredBytes = 4_096
 
 /**
  * Carries a body of unknown length, or one that is rewritten on its way, and cuts it past `bytesMax` or where the
@@ -55,7 +59,7 @@ export function carryPieces(
   return { stream: through.readable, sent: pump.run(), cut: () => pump.cut, bytes: () => pump.bytes }
 }
 
-type Read = ReadableStreamReadResult<Uint8Array>
+type Read = ReadableStreamReadResult<Uint8Array<ArrayBuffer>>
 
 class Pump {
   cut: Refusal | null = null
@@ -64,6 +68,7 @@ class Pump {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>
   readonly #bytesMax: number
   readonly #rewriter: PieceRewriter | null
+  #reads = 0
   #buffer = new ArrayBuffer(pieceBytes)
 
   constructor(
@@ -80,13 +85,22 @@ class Pump {
 
   async run(): Promise<void> {
     for (;;) {
-      const read = await this.#reader.read(new Uint8Array(this.#buffer)).catch(() => null)
+      const read = await this.#read().catch(() => null)
       const pieces = this.#take(read)
       if (isRefusal(pieces)) return this.#cutOff(pieces)
-      for (const piece of pieces) await this.#writer.write(piece)
+      // One write a read: a form of many parts is rewritten in many pieces, each of which would wake the runtime.
+      const [first, ...more] = pieces
+      if (first !== undefined) await this.#writer.write(more.length === 0 ? first : joined(pieces))
       if (read === null || read.done) return this.#writer.close()
       this.#buffer = read.value.buffer
     }
+  }
+
+  /** Otherwise a client could make every byte of its body cost a turn of the loop and a chunk upstream. */
+  #read(): Promise<Read> {
+    this.#reads += 1
+    const tiny = this.#reads > tinyReads && this.bytes < this.#reads * tinyBytes
+    return this.#reader.readAtLeast(tiny ? gatheredBytes : 1, new Uint8Array(this.#buffer))
   }
 
   /** What to send on for a read; a refusal where the body is unreadable, too large, or must not go on. */
@@ -106,4 +120,14 @@ class Pump {
     this.#reader.cancel().catch(() => {})
     throw new Error('the request body was cut')
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((total, piece) => total + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
 }

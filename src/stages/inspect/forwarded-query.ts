@@ -1,23 +1,32 @@
 import type { Route } from '../../core/config/types.ts'
+import { keyPrefix } from '../../core/key/key-text.ts'
 
-/** The query as it is forwarded: byte for byte what the client sent, without the parameter that may carry its key. */
-export function forwardedQuery(query: string, route: Route): string {
-  if (query === '' || route.keyQuery === null) return query
-  const name = route.keyQuery
+/** Where neither stands, no parameter can hold a key of this gateway, however it is encoded. */
+const suspicious = /slc|%/i
+
+/**
+ * The query as it is forwarded: byte for byte what the client sent, without the parameter that may carry its key and
+ * without any that holds one.
+ */
+export function forwardedQuery(query: string, { keyQuery }: Route): string {
+  if (query === '' || (keyQuery === null && !suspicious.test(query))) return query
   const kept = query
     .slice(1)
     .split('&')
-    .filter((pair) => nameOf(pair) !== name)
+    .filter((pair) => nameOf(pair) !== keyQuery && !decoded(pair)?.includes(keyPrefix))
   return kept.length === 0 ? '' : `?${kept.join('&')}`
 }
 
-/** The decoded name of a `name=value` pair; a name that cannot be decoded is no name we know. */
-function nameOf(pair: string): string | null {
+function nameOf(pair: string): string | undefined {
   const equals = pair.indexOf('=')
-  const name = equals === -1 ? pair : pair.slice(0, equals)
+  return decoded(equals === -1 ? pair : pair.slice(0, equals))
+}
+
+/** A text as `application/x-www-form-urlencoded` means it; undefined where it cannot be decoded. */
+function decoded(text: string): string | undefined {
   try {
-    return decodeURIComponent(name.replaceAll('+', ' '))
+    return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    return null
+    return undefined
   }
 }

@@ -45,6 +45,8 @@ export function passOn({ stream, length }: FoundBody, route: Route): SendableBod
 
 export function sendable(carried: CarriedBody): SendableBody {
   const { stream, sent } = carried
+  // A request that is refused after this has nobody who waits for its body.
+  sent.catch(() => {})
   return { body: { kind: 'stream', stream, sent }, cut: () => carried.cut() }
 }
 
