@@ -123,7 +123,7 @@ export interface UpstreamCall {
   readonly body: RequestBody
   /** `manual`: the body's bytes as the upstream coded them. */
   readonly encodeResponseBody: 'automatic' | 'manual'
-  /** Aborts the call when the client goes away. */
+  /** Aborts the call when the client goes away before it is answered. */
   readonly signal: AbortSignal
   readonly timeouts: Timeouts
   /** How long the body may take to be sent, in milliseconds; the time to the first byte begins after it. */

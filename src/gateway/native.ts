@@ -20,6 +20,8 @@ export function deliverNative(
     late = true
     answer.abort()
   })
+  client.addEventListener('abort', () => answer.abort(), { once: true })
+  if (client.aborted) answer.abort()
   const ended = body.pipeTo(through.writable).then(
     (): Delivered => {
       answer.timer.stop()

@@ -19,11 +19,11 @@ export class JudgedModel {
 
   /** The model as the client named it, here or in path or query. */
   get asked(): string | null {
-    return this.#asked ?? this.#inspection.placed
+    return this.#asked ?? this.#inspection.placed?.asked ?? null
   }
 
   get model(): string | null {
-    return this.#model ?? this.#inspection.placed
+    return this.#model ?? this.#inspection.placed?.model ?? null
   }
 
   /**
@@ -32,9 +32,9 @@ export class JudgedModel {
    * @returns undefined to leave the body alone; refusal `model_not_allowed`
    */
   judge(value: JsonValue | undefined): Outcome<string | undefined> {
-    const { x, choice } = this.#inspection
+    const { path, choice } = this.#inspection
     this.#asked = typeof value === 'string' ? value : null
-    if (this.#asked === null && !takesModel.test(x.target.path)) return undefined
+    if (this.#asked === null && !takesModel.test(path)) return undefined
     const model = chooseModel(this.#asked, choice)
     if (isRefusal(model)) return model
     this.#model = model
