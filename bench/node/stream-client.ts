@@ -43,6 +43,10 @@ function readStream(socket: Socket, request: Buffer): Promise<StreamSeen> {
     const onData = (piece: Buffer): void => {
       const nowMs = performance.timeOrigin + performance.now()
       const bytes = carry.length === 0 ? piece : Buffer.concat([carry, piece])
+      if (bytes.length < success.length) {
+        carry = bytes
+        return
+      }
       if (!begun && !bytes.subarray(0, success.length).equals(success)) {
         done(() => reject(new Error(`Not a stream: ${bytes.toString('latin1', 0, 200)}`)))
         return

@@ -42,7 +42,7 @@ export async function countWakeUps(streams: number): Promise<readonly WakeUps[]>
     try {
       for (let stream = 0; stream < streams; stream++) await readOne(rig.url, key)
       await wait(settleMs)
-      return contextsIn(readFileSync(trace, 'utf8')).slice(-streams)
+      return wakeUpsOf(readFileSync(trace, 'utf8')).slice(-streams)
     } finally {
       await rig.close()
     }
@@ -66,8 +66,11 @@ async function readOne(url: string, key: string): Promise<void> {
   await res.text()
 }
 
-/** Of each request that called an upstream, what followed the turn in which its answer arrived. */
-function contextsIn(text: string): readonly WakeUps[] {
+/**
+ * Of each request that called an upstream, what followed the turn in which its answer arrived.
+ * @param text of workerd's structural trace, one JSON object a line
+ */
+export function wakeUpsOf(text: string): readonly WakeUps[] {
   const contexts = new Map<number, TraceLine[]>()
   for (const line of text.split('\n')) {
     if (line === '') continue

@@ -25,6 +25,8 @@ export interface BodyPlan {
 export interface PlanContext {
   readonly x: Exchange
   readonly route: Route
+  /** The path the upstream was asked for: its format follows from it. */
+  readonly path: string
   /** Null on plain routes. */
   readonly llm: LlmRequest | null
   readonly choice: ModelChoice
@@ -63,13 +65,13 @@ function planStream(
   body: ReadableStream<Uint8Array>,
   context: PlanContext,
 ): BodyPlan {
-  const { llm, route, x } = context
+  const { llm, path, route, x } = context
   const meter = new FlowMeter('events', llm ?? nothingAsked)
   const counted = isMetered(answer.response, context) ? meter : null
   const dialect = dialectOf(route.dialect)
   const closingWords = (ending: Ending): Uint8Array | null => {
-    const times = { idleMs: idleMs(context), totalMs: x.facts.target?.timeouts.totalMs ?? 0 }
-    const event = errorEventFor(ending, times, (facts) => dialect.errorEvent(facts, x.id, x.target.path))
+    const times = { idleMs: idleMs(context), totalMs: totalMs(context) }
+    const event = errorEventFor(ending, times, (facts) => dialect.errorEvent(facts, x.id, path))
     return closingBytes(tier === 'pump' ? nothing : meter.ends.tail.unfinished(), event)
   }
   const terms = { ...streamTerms(answer, context, meter), length: null, closingWords }
@@ -101,26 +103,27 @@ function planAnswer(
     const terms = { ...streamTerms(answer, context, meter), length, closingWords: noWords }
     return { delivery: deliverTap(body, terms), meter }
   }
-  return readAnswerWhole(answer).then((bytes) =>
-    isRefusal(bytes) ? bytes : { delivery: whole(bytes), meter: new WholeMeter(bytes, llm) },
+  return readAnswerWhole(answer, totalMs(context)).then((bytes) =>
+    isRefusal(bytes) ? bytes : { delivery: whole(bytes, context), meter: new WholeMeter(bytes, llm) },
   )
 }
 
 /** The list of models as the key may see it. */
-async function planModels(
-  answer: UpstreamAnswer,
-  { route, choice }: PlanContext,
-): Promise<Outcome<BodyPlan>> {
-  const bytes = await readAnswerWhole(answer)
+async function planModels(answer: UpstreamAnswer, context: PlanContext): Promise<Outcome<BodyPlan>> {
+  const bytes = await readAnswerWhole(answer, totalMs(context))
   if (isRefusal(bytes)) return bytes
+  const { route, choice } = context
   const { dialect, models } = route
   const view = { dialect, allows: (model: string) => isAllowed(model, choice), aliases: models.aliases }
   const filtered = filterModels(bytes, view)
-  return filtered === null ? { refused: 'upstream_broke_off' } : { delivery: whole(filtered), meter: null }
+  if (filtered === null) return { refused: 'upstream_broke_off' }
+  return { delivery: whole(filtered, context), meter: null }
 }
 
-function whole(bytes: Uint8Array): Delivery {
-  return { body: bytes, tier: 'whole', ended: { ending: 'complete', bytes: bytes.length } }
+/** What was read is charged, also where the client has left meanwhile. */
+function whole(bytes: Uint8Array, { x }: PlanContext): Delivery {
+  const ending = x.signal.aborted ? 'client_left' : 'complete'
+  return { body: bytes, tier: 'whole', ended: { ending, bytes: bytes.length } }
 }
 
 function streamTerms(
@@ -142,13 +145,17 @@ function idleMs({ x }: PlanContext): number {
   return x.facts.target?.timeouts.idleMs ?? Infinity
 }
 
+function totalMs({ x }: PlanContext): number {
+  return x.facts.target?.timeouts.totalMs ?? 0
+}
+
 /** Only what an LLM generated is counted. */
 function isMetered(response: Response, { x, llm }: PlanContext): boolean {
   return llm !== null && response.ok && x.request.method === 'POST' && isPlain(response.headers)
 }
 
-function isModelsList(response: Response, { x, llm, choice }: PlanContext): boolean {
-  const lists = llm !== null && response.ok && x.request.method === 'GET' && x.target.path.endsWith('/models')
+function isModelsList(response: Response, { x, path, llm, choice }: PlanContext): boolean {
+  const lists = llm !== null && response.ok && x.request.method === 'GET' && path.endsWith('/models')
   return lists && saysAnything(choice) && isPlain(response.headers)
 }
 

@@ -4,6 +4,7 @@ import { addCors } from '../core/http/cors.ts'
 import { clientHeaders } from '../core/http/response-headers.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import { clientLocation } from '../core/route/client-location.ts'
+import { upstreamPath } from '../core/route/rewrite.ts'
 import type { Clock, Exchange, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import type { Answer } from './answer.ts'
 import { isEventStream, planBody, type BodyPlan } from './body-plan.ts'
@@ -30,7 +31,9 @@ export function deliver(
     if (plan.delivery.tier === 'whole') headers.delete('content-length')
     return { status, statusText, headers, webSocket, ...plan, profiled: mayProfile(x, principal) }
   }
-  const plan = planBody(upstream, { x, route, llm: outbound.llm, choice, clock })
+  const { target } = x.facts
+  const path = target === null ? x.target.path : upstreamPath(outbound.match, target)
+  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, clock })
   return plan instanceof Promise ? plan.then(finish) : finish(plan)
 }
 

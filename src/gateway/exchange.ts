@@ -29,6 +29,8 @@ export class RequestLife implements Exchange {
   readonly operations: Partial<Record<Operation, number>> = {}
   /** What the request holds of its limits; settled or released once, at the end. */
   grant: Grant | null = null
+  /** Set by settle, which ends an exchange once. */
+  isSettled = false
   /** Set by inspect. */
   llm: LlmRequest | null = null
   readonly marks: [stage: string, endedMs: number][] = []

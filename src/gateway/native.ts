@@ -15,16 +15,19 @@ export function deliverNative(
 ): Delivery {
   const length = contentLength(answer.response.headers)
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length)
+  const stop = new AbortController()
   let late = false
   answer.timer.set(answer.remainingMs, () => {
     late = true
     answer.abort()
+    // A pipe whose client does not read would wait for it for ever.
+    stop.abort()
   })
   // A pipe learns that the client has left at its next write only.
   const leave = () => answer.abort()
   client.addEventListener('abort', leave, { once: true })
   if (client.aborted) leave()
-  const ended = body.pipeTo(through.writable).then(
+  const ended = body.pipeTo(through.writable, { signal: stop.signal }).then(
     (): Delivered => {
       answer.timer.stop()
       return { ending: 'complete', bytes: length }

@@ -40,6 +40,8 @@ class Pump {
   #facts: StreamFacts = { clientLeft: false, expired: null, upstream: 'open' }
   #movedMs: number
   #bytes = 0
+  /** Ends the wait for a client to take what was written: one that has stopped reading never does. */
+  #letGo: () => void = () => {}
 
   constructor(
     body: ReadableStream<Uint8Array>,
@@ -55,14 +57,16 @@ class Pump {
     this.#movedMs = terms.clock.nowMs()
     this.#deadlineMs = this.#movedMs + terms.answer.remainingMs
     terms.client.addEventListener('abort', () => this.#leave(), { once: true })
+    if (terms.client.aborted) this.#leave()
     this.#watch()
   }
 
   async run(): Promise<{ readonly ending: Ending; readonly bytes: number }> {
     while (this.#facts.upstream === 'open') await this.#step()
+    if (verdict(this.#facts) === 'complete') await this.#close()
     this.#terms.answer.timer.stop()
     const ending = verdict(this.#facts) ?? 'complete'
-    await this.#finish(ending)
+    if (ending !== 'complete' && ending !== 'client_left') await this.#breakOff(ending)
     return { ending, bytes: this.#bytes }
   }
 
@@ -82,13 +86,23 @@ class Pump {
   }
 
   async #send(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0 || this.#facts.clientLeft) return
-    try {
-      await this.#writer.write(bytes)
-      this.#bytes += bytes.length
-    } catch {
-      this.#leave()
-    }
+    const { clientLeft, expired } = this.#facts
+    if (bytes.length === 0 || clientLeft || expired !== null) return
+    await this.#untilTaken(this.#write(bytes))
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    await this.#writer.write(bytes)
+    this.#bytes += bytes.length
+    this.#movedMs = this.#terms.clock.nowMs()
+  }
+
+  /** Waits until the client has taken something or need not any more; a failure means that it has left. */
+  #untilTaken(taken: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#letGo = resolve
+      void taken.catch(() => this.#leave()).finally(resolve)
+    })
   }
 
   #note(facts: Partial<StreamFacts>): void {
@@ -97,14 +111,16 @@ class Pump {
 
   /** The client is gone: stop the upstream, or read on for a while. */
   #leave(): void {
-    if (this.#facts.clientLeft || this.#facts.upstream !== 'open') return
+    if (this.#facts.clientLeft || this.#facts.expired !== null) return
     this.#note({ clientLeft: true })
+    this.#letGo()
     const { drainMs, answer } = this.#terms
     if (drainMs === 0) this.#stop()
     else answer.timer.set(drainMs, () => this.#stop())
   }
 
   #stop(): void {
+    this.#letGo()
     this.#reader.cancel().catch(() => {})
   }
 
@@ -126,17 +142,17 @@ class Pump {
       return this.#stop()
     }
     const { keepAlive } = this.#edits
-    if (keepAlive !== null && this.#blocks.isBetweenEvents)
+    if (keepAlive !== null && this.#facts.upstream === 'open' && this.#blocks.isBetweenEvents)
       this.#writer.write(keepAlive).catch(() => this.#leave())
     this.#watch()
   }
 
-  async #finish(ending: Ending): Promise<void> {
-    if (ending === 'client_left') return
-    if (ending === 'complete') {
-      await this.#send(this.#edits.edit(this.#blocks.rest()))
-      return this.#writer.close().catch(() => {})
-    }
+  async #close(): Promise<void> {
+    await this.#send(this.#edits.edit(this.#blocks.rest()))
+    if (verdict(this.#facts) === 'complete') await this.#untilTaken(this.#writer.close())
+  }
+
+  async #breakOff(ending: Ending): Promise<void> {
     this.#writer.releaseLock()
     const words = this.#blocks.isBetweenEvents ? this.#terms.closingWords(ending) : null
     await sayFarewell(this.#writable, words, this.#terms.clock)

@@ -19,11 +19,26 @@ function answer(
 ): Response {
   addGatewayHeaders(x, headers, deps)
   if (profiled) headers.set('x-sluice-profile', profile(x))
+  const response = new Response(delivery.body, {
+    status,
+    statusText,
+    headers,
+    webSocket,
+    encodeBody: 'manual',
+  })
   const answered = { status, refusal: null, tier: delivery.tier, meter }
   if (delivery.ended instanceof Promise) {
-    x.defer(delivery.ended.then((delivered) => settle(x, answered, delivered, deps)))
+    x.defer(
+      delivery.ended.then(
+        (delivered) => settle(x, answered, delivered, deps),
+        (bug: unknown) => {
+          deps.recorder.bug(x.id, bug)
+          settle(x, answered, { ending: 'upstream_failed', bytes: null }, deps)
+        },
+      ),
+    )
   } else settle(x, answered, delivery.ended, deps)
-  return new Response(delivery.body, { status, statusText, headers, webSocket, encodeBody: 'manual' })
+  return response
 }
 
 /** A refusal in the dialect of its route, or as problem details where there is none. */

@@ -18,8 +18,23 @@ export interface Answered {
   readonly meter: Meter | null
 }
 
-/** Ends an exchange, once: settles what it held of its limits and writes its one record. */
+/**
+ * Ends an exchange, once: settles what it held of its limits and writes its one record. Does nothing the second time,
+ * and never throws: what cannot be counted is settled without usage.
+ */
 export function settle(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
+  if (x.isSettled) return
+  x.isSettled = true
+  try {
+    conclude(x, answered, delivered, deps)
+  } catch (bug) {
+    deps.recorder.bug(x.id, bug)
+    const uncounted = { usage: null, costMicroUsd: null, priced: null }
+    deps.recorder.record({ ...recordOf(x, answered, delivered, deps), ...uncounted })
+  }
+}
+
+function conclude(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
   const usage = answered.meter?.usage(deps.estimator) ?? null
   if (answered.refusal === null) x.grant?.settle(usage, delivered.ending)
   else x.grant?.release()

@@ -1,6 +1,12 @@
 import type { Clock } from '../ports.ts'
 
 const pieceBytes = 65_536
+/**
+ * A read that finds nothing pulls the upstream on, past a client that has stopped reading. So the sweeps take at most
+ * this much in all beyond what an unhurried stream brings between two of them; of a larger burst no more is seen.
+ */
+const creditBytes = 8_388_608
+const unhurriedBytes = 65_536
 /** One sweep takes no more, so that it ends although more keeps coming. */
 const sweepBytesMax = 4_194_304
 
@@ -19,6 +25,7 @@ export class SideBranch {
   #done = false
   #failed = false
   #givenUp = false
+  #credit = creditBytes
 
   /** @param take gets every piece, whose buffer is used again afterwards */
   constructor(stream: ReadableStream<Uint8Array>, take: (piece: Uint8Array) => void, clock: Clock) {
@@ -32,6 +39,8 @@ export class SideBranch {
     let total = 0
     // A read may bring less than is buffered, so only one that brings nothing says that nothing is left.
     for (let bytes = -1; bytes !== 0 && total < sweepBytesMax; total += bytes) bytes = await this.#read(ms)
+    this.#credit -= Math.max(0, total - unhurriedBytes)
+    if (this.#credit <= 0) await this.cancel()
     return total
   }
 

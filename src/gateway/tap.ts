@@ -12,12 +12,6 @@ const shortBeatMs = 20
 const beatsPerIdle = 10
 /** A beat in which more than this moved is followed by a short one: memory stays bounded, slow streams undisturbed. */
 const burstBytes = 262_144
-/**
- * A read of the side branch that finds nothing pulls the upstream on, past a client that has stopped reading. So the
- * side takes at most this much at once and in all beyond an unhurried beat; a larger burst is counted no further.
- */
-const creditBytes = 8_388_608
-const unhurriedBytes = 65_536
 /** How long the rest of a stream that has ended for the client may take to be read. */
 const restMs = 5000
 
@@ -74,7 +68,6 @@ async function watch(
   const deadlineMs = clock.nowMs() + answer.remainingMs
   let movedMs = clock.nowMs()
   let pauseMs = firstBeatMs
-  let credit = creditBytes
   for (;;) {
     const nowMs = clock.nowMs()
     const waitMs = Math.max(0, Math.min(pauseMs, deadlineMs - nowMs, movedMs + idleMs - nowMs))
@@ -84,8 +77,6 @@ async function watch(
     const moved = end === undefined ? await side.sweep(1) : 0
     // Nothing is seen of a stream that is counted no further, so it is not silent either.
     if (moved > 0 || side.isGivenUp) movedMs = clock.nowMs()
-    credit -= Math.max(0, moved - unhurriedBytes)
-    if (credit <= 0) await side.cancel()
     const ending = verdict({ clientLeft, upstream, expired: end === undefined ? expiry() : null })
     if (ending !== null) return ending
     pauseMs = moved > burstBytes ? shortBeatMs : Math.min(beatMs, idleMs / beatsPerIdle)

@@ -7,9 +7,11 @@ export const wholeBytesMax = 262_144
 /**
  * Reads a short answer into memory: that costs less than a pipe, and one that breaks off becomes a refusal instead of a
  * broken success.
+ *
+ * @param totalMs the time of which `remainingMs` is left
  * @returns refusals `upstream_broke_off`, `upstream_total_timeout`
  */
-export async function readAnswerWhole(answer: UpstreamAnswer): Promise<Outcome<Uint8Array>> {
+export async function readAnswerWhole(answer: UpstreamAnswer, totalMs: number): Promise<Outcome<Uint8Array>> {
   const { response, timer, remainingMs } = answer
   let late = false
   timer.set(remainingMs, () => {
@@ -19,9 +21,7 @@ export async function readAnswerWhole(answer: UpstreamAnswer): Promise<Outcome<U
   try {
     return new Uint8Array(await response.arrayBuffer())
   } catch {
-    return late
-      ? { refused: 'upstream_total_timeout', afterMs: remainingMs }
-      : { refused: 'upstream_broke_off' }
+    return late ? { refused: 'upstream_total_timeout', afterMs: totalMs } : { refused: 'upstream_broke_off' }
   } finally {
     timer.stop()
   }

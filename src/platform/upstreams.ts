@@ -46,6 +46,8 @@ async function callTarget(call: UpstreamCall, scope: Scope, clock: Clock): Promi
     })
     patience.end()
     timer.set(Infinity, () => {})
+    // From here on it is the body's tier that says what a client's leaving means; an abort would lose what was sent.
+    call.signal.removeEventListener('abort', leave)
     const remainingMs = Math.max(0, call.timeouts.totalMs - (clock.nowMs() - calledMs))
     return { response, abort: () => abort.abort(), remainingMs, timer }
   } catch {

@@ -11,6 +11,10 @@ function withDocument(change: (draft: Draft) => void): Draft {
 
 const edits = (part: 'request' | 'response', changes: unknown) => withRoute({ headers: { [part]: changes } })
 const cors = (policy: Record<string, unknown>) => withRoute({ cors: policy })
+const models = (rules: Record<string, unknown>) => withRoute({ models: rules })
+const streams = (policy: Record<string, unknown>) => withRoute({ streams: policy })
+const prices = (table: unknown) => ({ ...sampleDocument(), prices: table })
+const price = (changes: Record<string, unknown>) => prices({ m: { input: 1, output: 2, ...changes } })
 
 export const badCases: readonly BadCase[] = [
   ['no object', [], '$', true],
@@ -212,6 +216,52 @@ export const badCases: readonly BadCase[] = [
     '$.routes[0].models.aliases.a',
     true,
   ],
+  ['an override without a name', models({ override: '' }), '$.routes[0].models.override', true],
+  ['an alias with a space', models({ aliases: { 'a b': 'c' } }), '$.routes[0].models.aliases["a b"]', true],
+  ['rules on models that are no list', models({ allow: 'm' }), '$.routes[0].models.allow', true],
+  ['a `*` within a rule', models({ allow: ['a*b'] }), '$.routes[0].models.allow[0]', true],
+  ['two `*` in a rule', models({ deny: ['a**'] }), '$.routes[0].models.deny[0]', true],
+  ['a rule with a space', models({ deny: ['a b'] }), '$.routes[0].models.deny[0]', true],
+  ['a rule twice', models({ deny: ['a', 'a'] }), '$.routes[0].models.deny[1]', true],
+  ['an empty rule', models({ allow: [''] }), '$.routes[0].models.allow[0]', true],
+  ['a rule of 257 characters', models({ allow: ['a'.repeat(257)] }), '$.routes[0].models.allow[0]', true],
+  [
+    '1,001 rules',
+    models({ deny: Array.from({ length: 1_001 }, (_, at) => `m${at}`) }),
+    '$.routes[0].models.deny',
+    true,
+  ],
+  ['a slip in models', models({ alow: [] }), '$.routes[0].models.alow', true],
+  ['a way of leaving of its own', streams({ onLeave: 'wait' }), '$.routes[0].streams.onLeave', true],
+  ['usage asked for by a flag', streams({ usage: true }), '$.routes[0].streams.usage', true],
+  ['a keep-alive in milliseconds', streams({ keepAlive: 15_000 }), '$.routes[0].streams.keepAlive', true],
+  ['a slip in streams', streams({ keepalive: true }), '$.routes[0].streams.keepalive', true],
+  ['streams that are a word', withRoute({ streams: 'drain' }), '$.routes[0].streams', true],
+  ['opaque bodies by a flag', withRoute({ opaqueBodies: true }), '$.routes[0].opaqueBodies', true],
+  [
+    'a target whose usage is a word',
+    withTarget({ includeUsage: 'yes' }),
+    '$.upstreams.llm.targets[0].includeUsage',
+    true,
+  ],
+  ['prices in a list', prices([]), '$.prices', true],
+  ['a price that is one number', prices({ m: 1 }), '$.prices.m', true],
+  ['a price of a name with a space', prices({ 'a b': { input: 1, output: 1 } }), '$.prices["a b"]', true],
+  ['a price of a name with `*` within', prices({ 'a*b': { input: 1, output: 1 } }), '$.prices["a*b"]', true],
+  ['no price of output', prices({ m: { input: 1 } }), '$.prices.m.output', true],
+  ['no price of input', prices({ m: { output: 1 } }), '$.prices.m.input', true],
+  ['a price below nothing', price({ output: -1 }), '$.prices.m.output', true],
+  ['a price above 10,000', price({ input: 10_001 }), '$.prices.m.input', true],
+  ['a price as text', price({ cachedInput: '1' }), '$.prices.m.cachedInput', true],
+  ['a price with seven decimals', price({ cacheWrite: 0.1234567 }), '$.prices.m.cacheWrite', false],
+  ['a price in an exponent', price({ input: 1e-7 }), '$.prices.m.input', false],
+  ['a slip in a price', price({ cached: 1 }), '$.prices.m.cached', true],
+  [
+    '1,001 prices',
+    prices(Object.fromEntries(Array.from({ length: 1_001 }, (_, at) => [`m${at}`, { input: 1, output: 1 }]))),
+    '$.prices',
+    true,
+  ],
   ['a WebSocket flag as a number', withRoute({ websocket: 1 }), '$.routes[0].websocket', true],
 ]
 
@@ -254,5 +304,26 @@ export const goodCases: readonly (readonly [name: string, document: unknown])[] 
   ],
   ['CORS for everybody', cors({ origins: ['*'], allowHeaders: ['*'] })],
   ['models', withRoute({ models: { aliases: { fast: 'org/small:1' }, override: null } })],
-  ['nulls for nothing', withRoute({ rewrite: null, keyQuery: null, cors: null })],
+  [
+    'rules on models',
+    models({ allow: ['small', 'org/*', '*'], deny: ['org/secret', 'old-*'], aliases: { 'a*': 'org/b*' } }),
+  ],
+  ['an allow list that allows nothing', models({ allow: [] })],
+  ['streams', streams({ onLeave: 'drain', usage: 'pass', keepAlive: true })],
+  ['streams that never ask', streams({ onLeave: 'abort', usage: 'never', keepAlive: false })],
+  ['streams that say nothing', streams({})],
+  ['opaque bodies that pass', withRoute({ opaqueBodies: 'pass' })],
+  ['a target that does not know include_usage', withTarget({ includeUsage: false })],
+  [
+    'prices',
+    prices({
+      'gpt-4o*': { input: 2.5, cachedInput: 1.25, output: 10 },
+      '*': { input: 0, output: 0.000_001, cachedInput: null, cacheWrite: 10_000 },
+    }),
+  ],
+  ['no prices', prices({})],
+  [
+    'nulls for nothing',
+    withRoute({ rewrite: null, keyQuery: null, cors: null, models: { override: null, allow: null } }),
+  ],
 ]

@@ -6,9 +6,13 @@ import {
   defaultKeySources,
   defaultRoute,
   defaultSecretPlace,
+  defaultStreams,
   defaultTimeouts,
 } from '../../src/core/config/defaults.ts'
 import { type InvalidConfig, parseConfig } from '../../src/core/config/parse.ts'
+import { chooseModel } from '../../src/core/llm/model-policy.ts'
+import { isRefusal } from '../../src/core/outcome.ts'
+import type { DialectName, Route, Target } from '../../src/core/config/types.ts'
 import schema from '../../docs/sluice.schema.json' with { type: 'json' }
 import page from '../../docs/configuration.md?raw'
 import { sampleDocument, withRoute, withTarget } from './config-samples.ts'
@@ -30,6 +34,18 @@ function rowsBetween(from: string, to: string): readonly string[][] {
 function defaultsBetween(from: string, to: string): Record<string, unknown> {
   const rows = rowsBetween(from, to)
   return Object.fromEntries(rows.map(([name = '', value = '']) => [name, wordOrJson(value)]))
+}
+
+function parsedRoute(document: unknown): Route {
+  const parsed = parseConfig(document)
+  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems))
+  return parsed.routes[0]!
+}
+
+function targetOf(dialect: DialectName): Target {
+  const draft = withTarget({ dialect })
+  Object.assign(draft.routes[0]!, { dialect: 'http' })
+  return parsedRoute(draft).upstream.targets[0]!
 }
 
 function wordOrJson(cell: string): unknown {
@@ -55,6 +71,7 @@ describe('the page on configuration says of', () => {
       'timeouts.firstByteMs': dialects.map((dialect) => defaultTimeouts[dialect].firstByteMs),
       'timeouts.idleMs': dialects.map((dialect) => defaultTimeouts[dialect].idleMs),
       'timeouts.totalMs': dialects.map((dialect) => defaultTimeouts[dialect].totalMs),
+      includeUsage: dialects.map((dialect) => targetOf(dialect).includeUsage),
       bodyBytesMax: dialects.map((dialect) => defaultBodyBytesMax[dialect]),
     })
   })
@@ -66,8 +83,30 @@ describe('the page on configuration says of', () => {
   })
 
   it('CORS what holds by default, and every setting', () => {
-    const said = defaultsBetween('Each `cors`', '## How problems')
+    const said = defaultsBetween('Each `cors`', 'Each `streams`')
     expect(said).toEqual({ origins: 'required', ...defaultCors })
+  })
+
+  it('targets every setting', () => {
+    const said = defaultsBetween('Each of `targets`', "By the target's dialect")
+    expect(Object.keys(said)).toEqual(Object.keys(schema.$defs.target.properties))
+  })
+
+  it('streams what holds by default, and every setting', () => {
+    expect(defaultsBetween('Each `streams`', '### Models')).toEqual(defaultStreams)
+    expect(Object.keys(schema.$defs.streams.properties)).toEqual(Object.keys(defaultStreams))
+  })
+
+  it('models what holds by default, and every setting', () => {
+    const said = defaultsBetween('### Models', '### Prices and usage')
+    expect(said).toEqual(parsedRoute(sampleDocument()).models)
+    expect(Object.keys(said)).toEqual(Object.keys(schema.$defs.models.properties))
+  })
+
+  it('prices what holds by default, and every setting', () => {
+    const said = defaultsBetween('### Prices and usage', '## How problems')
+    expect(said).toEqual({ input: 'required', cachedInput: null, cacheWrite: null, output: 'required' })
+    expect(Object.keys(said)).toEqual(Object.keys(schema.$defs.price.properties))
   })
 
   it('problems what they look like', () => {
@@ -88,6 +127,21 @@ describe('the page on configuration says of', () => {
   })
 })
 
+it('the prices that the page shows are good ones', () => {
+  const example = /```json\n(.*?)```/s.exec(page.slice(page.indexOf('### Prices and usage')))?.[1] ?? ''
+  const document = { ...sampleDocument(), ...(JSON.parse(example) as object) }
+  expect(parseConfig(document)).toMatchObject({ prices: { 'gpt-4o*': { output: 10_000_000 } } })
+})
+
+it('the rules on models that the page on LLM traffic shows are good ones and do what it says', async () => {
+  const { default: llm } = await import('../../docs/llm.md?raw')
+  const example = /```json\n(.*?)```/s.exec(llm)?.[1] ?? ''
+  const { models: route } = parsedRoute(withRoute(JSON.parse(example) as Record<string, unknown>))
+  const passes = (model: string) => !isRefusal(chooseModel(model, { route, key: null }))
+  const asked = ['fast', 'gpt-4o', 'gpt-4o-audio-preview', 'gpt-5']
+  expect(asked.map(passes)).toEqual([true, true, false, false])
+})
+
 it('the first example of the page is a good document', () => {
   const example = /```json\n(.*?)```/s.exec(page)?.[1] ?? ''
   expect(parseConfig(JSON.parse(example))).toMatchObject({ routes: { length: 3 } })
@@ -95,7 +149,7 @@ it('the first example of the page is a good document', () => {
 })
 
 it('the schema names the defaults that the code has', () => {
-  const { gateway, route, cors } = schema.$defs
+  const { gateway, route, cors, streams } = schema.$defs
   expect(gateway.properties.name.default).toBe(defaultGateway.name)
   expect(gateway.properties.clientAddress.default).toBe(defaultGateway.clientAddress)
   expect(gateway.properties.serverTiming.default).toBe(defaultGateway.serverTiming)
@@ -107,7 +161,10 @@ it('the schema names the defaults that the code has', () => {
     bodyMs: { default: defaultRoute.bodyMs },
     websocket: { default: defaultRoute.websocket },
     encodedSlash: { default: defaultRoute.encodedSlash },
+    opaqueBodies: { default: defaultRoute.opaqueBodies },
   })
+  const { onLeave, usage, keepAlive } = streams.properties
+  expect([onLeave.default, usage.default, keepAlive.default]).toEqual(Object.values(defaultStreams))
   expect(cors.properties.allowHeaders.default).toEqual(defaultCors.allowHeaders)
   expect(cors.properties.exposeHeaders.default).toEqual(defaultCors.exposeHeaders)
   expect(cors.properties.credentials.default).toBe(defaultCors.credentials)

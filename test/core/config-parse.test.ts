@@ -197,6 +197,31 @@ describe('what is left out', () => {
     expect(firstRoute(draft).upstream.targets[0]?.secret).toEqual({ secret: 'A', header, prefix })
   })
 
+  it('about models, streams and bodies leaves models alone, stops upstreams, strips what it asked for', () => {
+    expect(firstRoute(sampleDocument())).toMatchObject({
+      models: { aliases: {}, override: null, allow: null, deny: [] },
+      streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
+      opaqueBodies: 'refuse',
+    })
+    expect(firstRoute(withRoute({ models: { allow: [] }, streams: { usage: 'pass' } }))).toMatchObject({
+      models: { aliases: {}, override: null, allow: [], deny: [] },
+      streams: { onLeave: 'abort', usage: 'pass', keepAlive: false },
+    })
+    expect(parsed(sampleDocument()).prices).toEqual({})
+  })
+
+  it.each([
+    ['openai', {}, true],
+    ['anthropic', {}, false],
+    ['http', {}, false],
+    ['openai', { includeUsage: false }, false],
+    ['http', { includeUsage: true }, true],
+  ])('of an %s target with %j says whether usage may be asked for: %s', (dialect, fields, includeUsage) => {
+    const draft = withTarget({ dialect, ...fields })
+    Object.assign(draft.routes[0]!, { dialect: 'http' })
+    expect(firstRoute(draft).upstream.targets[0]?.includeUsage).toBe(includeUsage)
+  })
+
   it('in the timeouts of a target comes from its upstream, then from its dialect', () => {
     const draft = withTarget({ timeouts: { idleMs: 1 } })
     Object.assign(draft.upstreams['llm']!, { timeouts: { idleMs: 2, totalMs: 400_000 } })
@@ -205,5 +230,19 @@ describe('what is left out', () => {
       idleMs: 1,
       totalMs: 400_000,
     })
+  })
+})
+
+it('prices are read to the last decimal, in millionths of what the document says', () => {
+  const price = { input: 0.0375, cachedInput: 0.000_001, cacheWrite: 10_000, output: 3 }
+  expect(parsed({ ...sampleDocument(), prices: { 'm*': price } }).prices).toEqual({
+    'm*': { input: 37_500, cachedInput: 1, cacheWrite: 10_000_000_000, output: 3_000_000 },
+  })
+  const plain = parsed({ ...sampleDocument(), prices: { m: { input: 1, output: 2, cacheWrite: null } } })
+  expect(plain.prices['m']).toEqual({
+    input: 1_000_000,
+    cachedInput: null,
+    cacheWrite: null,
+    output: 2_000_000,
   })
 })

@@ -12,6 +12,8 @@ const members = {
   fieldsMax: 1,
   allow: ['GET'],
   retryAfterMs: 1,
+  model: 'm',
+  found: 'a body of another content-type',
   afterMs: 1,
   upstreamStatus: 529,
   secret: 'NAME',

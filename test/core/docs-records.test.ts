@@ -35,3 +35,13 @@ it('the page on records names every operation that can be waited for', () => {
   expect(operations.length).toBeGreaterThan(0)
   for (const [, name = ''] of operations) expect(row).toContain(`\`${name}\``)
 })
+
+it('the page on records lists every member of usage, and its example has them', async () => {
+  const { default: usage } = await import('../../src/core/llm/usage.ts?raw')
+  const [declared = ''] = /interface Usage \{[^]*?^\}/m.exec(usage) ?? []
+  const members = [...declared.matchAll(/^ {2}readonly (\w+):/gm)].map(([, name = '']) => name)
+  expect(members).toContain('inputTokens')
+  expect(namesInTable(/^\| `usage` +\| meaning/m)).toEqual(members)
+  const example = JSON.parse(/```json\n(.*?)```/s.exec(page)?.[1] ?? '') as { usage: object }
+  expect(Object.keys(example.usage)).toEqual(members)
+})

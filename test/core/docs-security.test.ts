@@ -39,7 +39,7 @@ describe('the page on security', () => {
     ({ file, title }) => {
       const source = sources[file.replace('test/core/', './').replace('test/', '../')]
       expect(source, file).toBeDefined()
-      expect(title.length).toBeGreaterThan(7)
+      expect(title.length).toBeGreaterThan(6)
       expect(source?.replaceAll("\\'", "'")).toContain(title)
     },
   )

@@ -5,12 +5,13 @@ import type { KeyRecord } from '../../src/core/key/key-record.ts'
 import { backoffMs, dueNow, nextRoundMs } from '../../src/core/key/outbox.ts'
 import { newRecord, readRecord, revokeRecord } from '../../src/core/key/record-life.ts'
 
+const models = { allow: ['small', 'org/*'], deny: ['org/secret'] }
 const issued = {
   id: 'id',
   hash: 'ab',
   name: 'n',
   scopes: ['s'],
-  models: null,
+  models,
   expiresAtMs: 2_000,
   createdAtMs: 1_000,
 }
@@ -36,7 +37,7 @@ describe('a key’s record', () => {
   })
 
   test('names its holder until it expires or is revoked, and then refuses alike', () => {
-    const holder = { kind: 'key', account: 'account', keyId: 'id', scopes: ['s'] }
+    const holder = { kind: 'key', account: 'account', keyId: 'id', scopes: ['s'], models }
     const invalid = { refused: 'key_invalid' }
     expect(judgeKey(fresh, 1_999)).toEqual(holder)
     expect(judgeKey({ ...fresh, expiresAtMs: null }, 1e15)).toEqual(holder)
@@ -50,13 +51,32 @@ describe('a key’s record', () => {
 
   test('is refused when any field is missing or of the wrong kind', () => {
     for (const field of Object.keys(fresh)) {
-      for (const value of [undefined, {}, true, Number.NaN]) {
+      // Records of the first layout have no `models`; that is read below.
+      const wrong = field === 'models' ? [{}, true, Number.NaN] : [undefined, {}, true, Number.NaN]
+      for (const value of wrong) {
         expect(readRecord({ ...fresh, [field]: value }), `${field} ${typeof value}`).toBeNull()
       }
     }
     expect(readRecord({ ...fresh, schema: 2 })).toBeNull()
     expect(readRecord({ ...fresh, state: 'paused' })).toBeNull()
     fc.assert(fc.property(fc.anything(), (value) => readRecord(value) === null))
+  })
+
+  test('of the first layout, which knew no models, leaves models to the route', () => {
+    const { models: _models, ...first } = fresh
+    expect(readRecord(first)).toEqual({ ...fresh, models: null })
+    expect(readRecord({ ...fresh, models: null })).toEqual({ ...fresh, models: null })
+  })
+
+  test.each([
+    ['a list', []],
+    ['an object without deny', { allow: null }],
+    ['an object without allow', { deny: [] }],
+    ['a name in place of a list', { allow: 'small', deny: [] }],
+    ['a list of something else', { allow: null, deny: [1] }],
+    ['null in place of deny', { allow: null, deny: null }],
+  ])('is refused when its models are %s, since a key with unread rules would be open', (_, value) => {
+    expect(readRecord({ ...fresh, models: value })).toBeNull()
   })
 })
 
@@ -88,7 +108,15 @@ describe('the outbox', () => {
 
 /** Keeps the layout of what is stored from changing unnoticed: KV and Ledgers hold records of this shape. */
 test('the stored layout of a record is this', () => {
-  const fields: (keyof KeyRecord)[] = ['account', 'createdAtMs', 'expiresAtMs', 'hash', 'id', 'name']
+  const fields: (keyof KeyRecord)[] = [
+    'account',
+    'createdAtMs',
+    'expiresAtMs',
+    'hash',
+    'id',
+    'models',
+    'name',
+  ]
   const rest: (keyof KeyRecord)[] = ['revokedAtMs', 'schema', 'scopes', 'state', 'version']
   expect(Object.keys(fresh).toSorted()).toEqual([...fields, ...rest])
 })

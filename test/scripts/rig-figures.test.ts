@@ -61,7 +61,9 @@ describe('npm run figures', () => {
         (error: unknown) => error,
       )
       expect(failure).toMatchObject({ code: 2, stdout: '' })
-      expect((failure as { stderr: string }).stderr.trim()).toMatch(/^[^\n]*areas: pipeline[^\n]*$/)
+      expect((failure as { stderr: string }).stderr.trim()).toMatch(
+        /^[^\n]*areas: hostile, llm, pipeline[^\n]*$/,
+      )
     },
   )
 })

@@ -19,12 +19,18 @@ const record: KeyRecord = {
   state: 'active',
   hash: '',
   scopes: ['chat'],
-  models: null,
+  models: { allow: ['small'], deny: [] },
   createdAtMs: 0,
   expiresAtMs: null,
   revokedAtMs: null,
 }
-const holder = { kind: 'key', account: 'aaaaaaaaaa', keyId: '1111111111', scopes: ['chat'] }
+const holder = {
+  kind: 'key',
+  account: 'aaaaaaaaaa',
+  keyId: '1111111111',
+  scopes: ['chat'],
+  models: { allow: ['small'], deny: [] },
+}
 const anonymous = { kind: 'anonymous' }
 
 function exchange(headers: Record<string, string>, query = ''): Exchange {

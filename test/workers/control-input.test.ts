@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ProblemView } from '../../src/control/api.ts'
+import type { IssuedKeyView, KeyView, ProblemView } from '../../src/control/api.ts'
 import { controlWith, operatorToken } from './support/control.ts'
 import { accepted, realAdmin } from './support/objects.ts'
 
@@ -185,9 +185,39 @@ test.each([
   { name: 'k', hash: 'x' },
   { name: 'k', state: 'active', version: 9 },
   { scopes: [] },
+  { name: 'k', models: 'small' },
+  { name: 'k', models: ['small'] },
+  { name: 'k', models: { allow: 'small' } },
+  { name: 'k', models: { allow: [1] } },
+  { name: 'k', models: { allow: [''] } },
+  { name: 'k', models: { deny: ['a*b'] } },
+  { name: 'k', models: { deny: ['a b'] } },
+  { name: 'k', models: { deny: ['a'.repeat(257)] } },
+  { name: 'k', models: { deny: null } },
+  { name: 'k', models: { deny: [], denied: [] } },
+  { name: 'k', models: { allow: Array.from({ length: 201 }, (_, index) => `m${index}`) } },
 ])('a key is not made from %j', async (json) => {
   const response = await controlWith().send('POST', path('/accounts/ACCOUNT/keys'), { json })
   expect(response.status).toBe(400)
+})
+
+test.each([
+  [undefined, null],
+  [null, null],
+  [{}, { allow: null, deny: [] }],
+  [{ allow: null }, { allow: null, deny: [] }],
+  [{ allow: [] }, { allow: [], deny: [] }],
+  [
+    { allow: ['small', 'org/*', '*'], deny: ['org/x'] },
+    { allow: ['small', 'org/*', '*'], deny: ['org/x'] },
+  ],
+])('a key made with the models %j has the models %j, and tells them', async (models, told) => {
+  const keys = path('/accounts/ACCOUNT/keys')
+  const made = await controlWith().send('POST', keys, { json: { name: 'k', models } })
+  const { id, models: issued }: IssuedKeyView = await made.json()
+  const got = await controlWith().send('GET', `${keys}/${id}`)
+  const view: KeyView = await got.json()
+  expect([made.status, issued, view.models]).toEqual([201, told, told])
 })
 
 test.each(['limit=0', 'limit=1001', 'limit=1e2', 'limit=', 'after=../x', 'page=2', 'after=%00', 'limit=%'])(

@@ -47,12 +47,13 @@ describe('the life of an account and its keys', () => {
     const issued = await newKey(account.id, {
       name: 'ci',
       scopes: ['chat', 'embed:read'],
-      models: null,
+      models: { allow: ['small', 'org/*'] },
       expiresAtMs,
     })
     const { key: text, ...view } = issued
     expect(parseKeyText(text)).toMatchObject({ ring: 'test', account: account.id, id: view.id })
     expect(view).toMatchObject({ account: account.id, name: 'ci', state: 'active', version: 1, expiresAtMs })
+    expect(view.models).toEqual({ allow: ['small', 'org/*'], deny: [] })
 
     const got = await send('GET', `/accounts/${account.id}/keys/${view.id}`)
     expect(await got.json()).toEqual(view)

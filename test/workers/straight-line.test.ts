@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { compileConfig } from '../../src/core/config/compile.ts'
-import type { Route } from '../../src/core/config/types.ts'
+import type { ModelRules, Route } from '../../src/core/config/types.ts'
 import { TokenEstimator } from '../../src/core/llm/estimate.ts'
 import { isRefusal, type Outcome } from '../../src/core/outcome.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
@@ -18,6 +18,7 @@ const secretTarget = targetWith({
 })
 const routes: readonly Route[] = [
   routeWith({ id: 'open', path: '/open/*', auth: 'none' }),
+  routeWith({ id: 'listed', path: '/listed', rewrite: '/v1/models', dialect: 'openai' }, secretTarget),
   routeWith({ id: 'llm', path: '/v1/*', dialect: 'openai', bodyBytesMax: 100 }, secretTarget),
 ]
 
@@ -46,6 +47,8 @@ class FakeWorld {
   readonly grants: string[] = []
   readonly deferred: Promise<unknown>[] = []
   readonly clock = new FakeClock()
+  /** Rules of the one key there is. */
+  models: ModelRules | null = null
   upstream: (call: UpstreamCall) => Promise<Outcome<UpstreamAnswer>> = () =>
     Promise.resolve({ response: new Response(null, { status: 204 }), abort() {}, remainingMs: 1000, timer })
 
@@ -54,7 +57,7 @@ class FakeWorld {
       {
         settings: { name: 'gw', clientAddress: 'none', serverTiming: true, logSample: 1 },
         routes,
-        prices: {},
+        prices: { 'm*': { input: 1_000_000, cachedInput: null, cacheWrite: null, output: 2_000_000 } },
       },
       0,
     )
@@ -65,7 +68,10 @@ class FakeWorld {
     }
     return {
       config: { snapshot: () => snapshot },
-      keys: { find: (text) => (text === 'slc_known' ? record : { refused: 'key_invalid' }) },
+      keys: {
+        find: (text) =>
+          text === 'slc_known' ? { ...record, models: this.models } : { refused: 'key_invalid' },
+      },
       limiter: { admit: () => grant },
       estimator: new TokenEstimator(),
       upstreams: {
@@ -102,26 +108,43 @@ function target(request: Request): CanonicalTarget {
   return found
 }
 
+const json = { 'content-type': 'application/json', 'content-length': '2' }
+
 function llmRequest(init: RequestInit = {}): Request {
-  const headers = { authorization: 'Bearer slc_known', 'content-length': '2' }
+  const headers = { authorization: 'Bearer slc_known', ...json }
   return new Request('http://gw.test/v1/chat/completions', { method: 'POST', headers, body: '{}', ...init })
 }
 
 describe('the warm path', () => {
-  test('calls the upstream before run() first yields, and does nothing else', () => {
+  const known = { headers: { authorization: 'Bearer slc_known' } }
+  const bodiless: [string, Request][] = [
+    ['a plain route', new Request('http://gw.test/open/x', { method: 'POST', body: 'x' })],
+    ['an LLM route, for a request without a body', new Request('http://gw.test/v1/models', known)],
+  ]
+
+  test.each(bodiless)(
+    'of %s calls the upstream before run() first yields, and does nothing else',
+    (_, request) => {
+      const world = new FakeWorld()
+      const x = world.life(request)
+      void run(x, world.deps)
+      expect(world.calls).toHaveLength(1)
+      expect(x.operations).toEqual({ upstream: 1 })
+      expect(x.waits).toEqual({})
+      expect(world.deferred).toHaveLength(0)
+    },
+  )
+
+  test('of an LLM route waits for the body and nothing else', async () => {
     const world = new FakeWorld()
     const x = world.life(llmRequest())
-    void run(x, world.deps)
-    expect(world.calls).toHaveLength(1)
+    await run(x, world.deps)
+    expect(world.calls.map(({ body }) => body)).toEqual([
+      { kind: 'bytes', bytes: new TextEncoder().encode('{}') },
+    ])
     expect(x.operations).toEqual({ upstream: 1 })
     expect(x.waits).toEqual({})
     expect(world.deferred).toHaveLength(0)
-  })
-
-  test('of an open route is just as short', () => {
-    const world = new FakeWorld()
-    void run(world.life(new Request('http://gw.test/open/x')), world.deps)
-    expect(world.calls).toHaveLength(1)
   })
 })
 
@@ -131,14 +154,9 @@ describe('every request', () => {
   const cases: readonly [string, Request, Partial<FakeWorld>, number, string[]][] = [
     ['answered', llmRequest(), {}, 204, ['settle null complete']],
     ['without a route', new Request('http://gw.test/none'), {}, 404, []],
-    ['without a key', llmRequest({ headers: { 'content-length': '2' } }), {}, 401, []],
-    [
-      'with a bad key',
-      llmRequest({ headers: { 'x-api-key': 'slc_bad', 'content-length': '2' } }),
-      {},
-      401,
-      [],
-    ],
+    ['without a key', llmRequest({ headers: json }), {}, 401, []],
+    ['with a bad key', llmRequest({ headers: { 'x-api-key': 'slc_bad', ...json } }), {}, 401, []],
+    ['that is no JSON', llmRequest({ body: '{]' }), {}, 400, ['release']],
     ['with no upstream', llmRequest(), { upstream: failing('upstream_unreachable') }, 502, ['release']],
     ['abandoned', llmRequest(), { upstream: failing('client_left') }, 499, ['release']],
     ['to the index', new Request('http://gw.test/'), {}, 200, []],
@@ -169,7 +187,7 @@ describe('every request', () => {
 
   test('that has passed through this gateway before is refused before the upstream is called', async () => {
     const world = new FakeWorld()
-    const headers = { 'x-api-key': 'slc_known', 'content-length': '2', via: '1.1 gw' }
+    const headers = { 'x-api-key': 'slc_known', ...json, via: '1.1 gw' }
     const response = await world.handle(llmRequest({ headers }))
     expect(response.status).toBe(508)
     expect(world.calls).toHaveLength(0)
@@ -186,6 +204,96 @@ describe('every request', () => {
     expect(world.bugs).toEqual(['07'.repeat(16)])
     expect(world.records).toHaveLength(1)
     expect(world.grants).toEqual(['release'])
+  })
+})
+
+/** A request for JSON as this one. */
+function asking(text: string): Request {
+  const headers = { 'x-api-key': 'slc_known', ...json, 'content-length': String(text.length) }
+  return llmRequest({ body: text, headers })
+}
+
+/** An upstream that answers in JSON of declared length. */
+function answering(body: unknown): FakeWorld['upstream'] {
+  const response = Response.json(body, {
+    headers: { 'content-length': String(JSON.stringify(body).length) },
+  })
+  return () => Promise.resolve({ response, abort() {}, remainingMs: 1000, timer })
+}
+
+describe('what an LLM answer used', () => {
+  const usage = { prompt_tokens: 10, completion_tokens: 3, total_tokens: 13 }
+  const counted = {
+    inputTokens: 10,
+    cachedInputTokens: null,
+    cacheWriteTokens: null,
+    outputTokens: 3,
+    reasoningTokens: null,
+    source: 'measured',
+  }
+
+  test('is settled once and stands in the record, with what it cost', async () => {
+    const world = Object.assign(new FakeWorld(), { upstream: answering({ model: 'm-2026', usage }) })
+    const response = await world.handle(asking('{"model":"m"}'))
+    await Promise.all(world.deferred)
+    const said = { ...counted, model: 'm-2026' }
+    expect(await response.json()).toEqual({ model: 'm-2026', usage })
+    expect(world.grants).toEqual([`settle ${JSON.stringify(said)} complete`])
+    expect(world.records).toMatchObject([
+      { model: 'm', upstreamModel: 'm', usage: said, costMicroUsd: 16, priced: true, tier: 'whole' },
+    ])
+  })
+
+  test('has no price where there is none for the model, and is flagged', async () => {
+    const world = Object.assign(new FakeWorld(), { upstream: answering({ model: 'x', usage }) })
+    await world.handle(asking('{"model":"x"}'))
+    expect(world.records).toMatchObject([{ usage: counted, costMicroUsd: null, priced: false }])
+  })
+
+  test('is nothing for an error that came as a success, and for what names no model', async () => {
+    for (const body of [{ error: { message: 'no' } }, { id: 'file-1', object: 'file' }]) {
+      const world = Object.assign(new FakeWorld(), { upstream: answering(body) })
+      await world.handle(asking('{}'))
+      expect(world.grants).toEqual(['settle null complete'])
+      expect(world.records).toMatchObject([{ usage: null, costMicroUsd: null, priced: null }])
+    }
+  })
+
+  test('breaks off as a refusal, not as half a success, where its length is known', async () => {
+    const world = new FakeWorld()
+    const body = new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) })
+    const response = new Response(body, {
+      headers: { 'content-type': 'application/json', 'content-length': '100' },
+    })
+    world.upstream = () => Promise.resolve({ response, abort() {}, remainingMs: 1000, timer })
+    const refused = await world.handle(asking('{"model":"m"}'))
+    expect([refused.status, await refused.json()]).toMatchObject([
+      502,
+      { error: { code: 'upstream_broke_off' } },
+    ])
+    expect(world.grants).toEqual(['release'])
+  })
+})
+
+describe('a list of models', () => {
+  const ways = ['/v1/models', '/listed']
+  const list = { object: 'list', data: ['m', 'other'].map((id) => ({ id, object: 'model' })) }
+
+  test.each([
+    [null, ['m', 'other']],
+    [{ allow: ['m'], deny: [] }, ['m']],
+    [{ allow: null, deny: ['m'] }, ['other']],
+    [{ allow: [], deny: [] }, []],
+  ])('for a key with the models %j has %j', async (models, shown) => {
+    const world = Object.assign(new FakeWorld(), { models })
+    world.upstream = () =>
+      Promise.resolve({ response: Response.json(list), abort() {}, remainingMs: 1000, timer })
+    const headers = { 'x-api-key': 'slc_known' }
+    for (const path of ways) {
+      const response = await world.handle(new Request(`http://gw.test${path}`, { headers }))
+      const { data }: { data: { id: string }[] } = await response.json()
+      expect(data.map(({ id }) => id)).toEqual(shown)
+    }
   })
 })
 

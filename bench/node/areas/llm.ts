@@ -8,11 +8,11 @@ import { countWakeUps } from '../wake-ups.ts'
 import type { AreaOptions } from './pipeline.ts'
 
 const streamEffort: Readonly<Record<'full' | 'quick', StreamEffort>> = {
-  full: { rounds: 14, streams: 40, eventsPerStream: 250 },
+  full: { rounds: 24, streams: 40, eventsPerStream: 250 },
   quick: { rounds: 2, streams: 10, eventsPerStream: 100 },
 }
 const bodyEffort: Readonly<Record<'full' | 'quick', BodyEffort>> = {
-  full: { groups: 8, perBlock: 40 },
+  full: { groups: 12, perBlock: 30 },
   quick: { groups: 2, perBlock: 5 },
 }
 const tracedStreams = { full: 5, quick: 2 }

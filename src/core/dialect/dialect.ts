@@ -37,7 +37,7 @@ export interface Dialect {
   /** What keeps a silent stream alive, as this dialect's clients take it. */
   readonly keepAlive: Uint8Array
   errorBody(facts: RefusalFacts, requestId: string): ErrorBody
-  /** @param path canonical path of the request: one dialect may have several stream formats. */
+  /** @param path canonical path the upstream was asked for: one dialect may have several stream formats. */
   errorEvent(facts: RefusalFacts, requestId: string, path: string): ErrorEvent
 }
 

@@ -1,5 +1,6 @@
 import type { Page, PageRequest } from '../../core/key/account.ts'
 import type { KeyRecord } from '../../core/key/key-record.ts'
+import { readRecord } from '../../core/key/record-life.ts'
 import type { Unpublished } from '../../core/key/outbox.ts'
 
 /** A record on its way to KV. */
@@ -35,7 +36,7 @@ export class KeyTable {
 
   find(id: string): KeyRecord | null {
     const [row] = this.#sql.exec<RecordRow>('SELECT record FROM keys WHERE id = ?', id)
-    return row === undefined ? null : (JSON.parse(row.record) as KeyRecord)
+    return row === undefined ? null : recordIn(row)
   }
 
   /** @returns false when the id is taken. */
@@ -65,13 +66,13 @@ export class KeyTable {
     const rows = this.#sql
       .exec<RecordRow>('SELECT record FROM keys WHERE id > ? ORDER BY id LIMIT ?', after ?? '', itemsMax + 1)
       .toArray()
-    const items = rows.slice(0, itemsMax).map(({ record }) => JSON.parse(record) as KeyRecord)
+    const items = rows.slice(0, itemsMax).map(recordIn)
     return { items, next: rows.length > itemsMax ? (items.at(-1)?.id ?? null) : null }
   }
 
   active(): readonly KeyRecord[] {
     const rows = this.#sql.exec<RecordRow>(`SELECT record FROM keys WHERE state = 'active'`).toArray()
-    return rows.map(({ record }) => JSON.parse(record) as KeyRecord)
+    return rows.map(recordIn)
   }
 
   /** Records that KV does not have, those written longest ago first. */
@@ -95,4 +96,11 @@ export class KeyTable {
       row.version,
     )
   }
+}
+
+/** @throws {Error} when what is stored is no record: only this class writes it */
+function recordIn(row: RecordRow): KeyRecord {
+  const record = readRecord(JSON.parse(row.record))
+  if (record === null) throw new Error('a stored key record cannot be read')
+  return record
 }

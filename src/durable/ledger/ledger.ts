@@ -110,7 +110,9 @@ export class Ledger extends DurableObject<Env> {
     this.#failedRounds = written.includes(false) ? this.#failedRounds + 1 : 0
     const [waiting] = this.#keys.unpublished(1)
     const nextMs = nextRoundMs(waiting?.publishedAtMs ?? null, this.#failedRounds, Date.now())
-    if (nextMs !== null) await this.ctx.storage.setAlarm(nextMs)
+    // A change made while this round waited for KV has set an earlier one.
+    const setMs = await this.ctx.storage.getAlarm()
+    if (nextMs !== null && (setMs === null || setMs > nextMs)) await this.ctx.storage.setAlarm(nextMs)
   }
 
   async #publish(account: string, row: OutboxRow): Promise<boolean> {

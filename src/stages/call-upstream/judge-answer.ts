@@ -69,7 +69,11 @@ const errorPatienceMs = 10_000
 
 async function withoutAccount(answer: UpstreamAnswer, secret: string): Promise<Outcome<UpstreamAnswer>> {
   const { response } = answer
-  const unexplained: Refusal = { refused: 'upstream_error', upstreamStatus: response.status, retryAfter: null }
+  const unexplained: Refusal = {
+    refused: 'upstream_error',
+    upstreamStatus: response.status,
+    retryAfter: null,
+  }
   const declared = Number(response.headers.get('content-length') ?? 0)
   if (declared > errorBytesMax || response.headers.has('content-encoding')) {
     return giveUp(answer, unexplained)

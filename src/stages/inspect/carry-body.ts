@@ -32,11 +32,27 @@ export const unreadable: Refusal = {
 export function carryDeclared(body: ReadableStream<Uint8Array>, length: number): CarriedBody {
   const through = new FixedLengthStream(length)
   let cut: Refusal | null = null
-  const sent = body.pipeTo(through.writable, { preventAbort: true }).catch((error: unknown) => {
+  const kept = { preventAbort: true, preventCancel: true }
+  const sent = body.pipeTo(through.writable, kept).catch(async (error: unknown) => {
+    // An upstream that takes no more of it has its own say.
+    if (!(await isBroken(body))) return
     cut = unreadable
     throw error
   })
   return { stream: through.readable, sent, cut: () => cut, bytes: () => length }
+}
+
+/** Whether a stream that is not being read has failed. */
+function isBroken(stream: ReadableStream<Uint8Array>): Promise<boolean> {
+  const failed = stream.getReader().closed.then(
+    () => false,
+    () => true,
+  )
+  // A failed stream says so at once.
+  const otherwise = Promise.resolve(false)
+    .then((no) => no)
+    .then((no) => no)
+  return Promise.race([failed, otherwise])
 }
 
 const pieceBytes = 65_536
@@ -90,9 +106,20 @@ class Pump {
       if (isRefusal(pieces)) return this.#cutOff(pieces)
       // One write a read: a form of many parts is rewritten in many pieces, each of which would wake the runtime.
       const [first, ...more] = pieces
-      if (first !== undefined) await this.#writer.write(more.length === 0 ? first : joined(pieces))
+      if (first !== undefined && !(await this.#send(more.length === 0 ? first : joined(pieces)))) return
       if (read === null || read.done) return this.#writer.close()
       this.#buffer = read.value.buffer
+    }
+  }
+
+  /** @returns false when the upstream takes no more, about which it has its own say */
+  async #send(bytes: Uint8Array): Promise<boolean> {
+    try {
+      await this.#writer.write(bytes)
+      return true
+    } catch {
+      this.#reader.cancel().catch(() => {})
+      return false
     }
   }
 

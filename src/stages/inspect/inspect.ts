@@ -1,12 +1,13 @@
 import type { Route } from '../../core/config/types.ts'
-import { saysAnything, type ModelChoice } from '../../core/llm/model-policy.ts'
+import { mustNameModel, saysAnything, type ModelChoice } from '../../core/llm/model-policy.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
+import { upstreamPath } from '../../core/route/rewrite.ts'
 import type { ConfiguredMatch } from '../../core/route/route-index.ts'
 import type { Clock, Exchange, LlmRequest, OutboundRequest, Principal, SendableBody } from '../../ports.ts'
 import { inspectForm } from './form-body.ts'
 import { forwardedQuery } from './forwarded-query.ts'
 import { inspectJson } from './json-body.ts'
-import { inspectPlaces } from './model-places.ts'
+import { inspectPlaces, type PlacedModel } from './model-places.ts'
 import { findBody, noBody, passOn, type FoundBody } from './request-body.ts'
 
 /** What the parts of this stage share. */
@@ -15,8 +16,9 @@ export interface Inspection {
   readonly route: Route
   readonly choice: ModelChoice
   readonly clock: Clock
-  /** The model that path or query named, as the upstream gets it. */
-  readonly placed: string | null
+  /** The path the upstream is asked for: a route may rewrite the client's. */
+  readonly path: string
+  readonly placed: PlacedModel | null
 }
 
 /**
@@ -40,7 +42,8 @@ export function inspect(
   const choice = { route: route.models, key: principal.kind === 'key' ? principal.models : null }
   const places = inspectPlaces(match, query, choice)
   if (isRefusal(places)) return places
-  const inspection = { x, route, choice, clock: deps.clock, placed: places.model }
+  const path = pathAtUpstream(x, places.match)
+  const inspection = { x, route, choice, clock: deps.clock, path, placed: places.placed }
   const body = inspectBody(inspection, found)
   const finish = (inspected: Outcome<InspectedBody>): Outcome<OutboundRequest> =>
     isRefusal(inspected) ? inspected : { match: places.match, query: places.query, ...inspected }
@@ -53,20 +56,32 @@ export interface InspectedBody {
   readonly llm: LlmRequest
 }
 
+/** Batches name their models where nobody here reads them. */
+const unreadModels = /\/batches\/?$/
+
 function inspectBody(inspection: Inspection, found: FoundBody | null): Awaitable<Outcome<InspectedBody>> {
   if (found === null) return { sendable: noBody, llm: unread(inspection.placed) }
+  const { route, choice } = inspection
+  if (unreadModels.test(inspection.path) && mustNameModel(choice)) {
+    return { refused: 'body_not_readable', found: 'a batch, whose models cannot be checked' }
+  }
   const kind = bodyKind(inspection.x.request.headers)
   if (kind === 'json') return inspectJson(inspection, found)
   if (kind === 'form') return inspectForm(inspection, found)
-  const { route, choice } = inspection
   if (route.opaqueBodies === 'refuse' || saysAnything(choice))
     return { refused: 'body_not_readable', found: kind }
   return { sendable: passOn(found, route), llm: unread(inspection.placed) }
 }
 
+function pathAtUpstream(x: Exchange, match: ConfiguredMatch): string {
+  const [target] = match.route.upstream.targets
+  return target === undefined ? x.target.path : upstreamPath(match, target)
+}
+
 /** What there is to say of a request whose body is not read. */
-function unread(model: string | null): LlmRequest {
-  const facts = { asked: model, model, stream: false, askedForUsage: false, bodyBytes: 0 }
+function unread(placed: PlacedModel | null): LlmRequest {
+  const { asked = null, model = null } = placed ?? {}
+  const facts = { asked, model, stream: false, askedForUsage: false, bodyBytes: 0 }
   return { facts: () => facts }
 }
 
@@ -77,8 +92,8 @@ function bodyKind(headers: Headers): string {
   const declared = headers.get('content-type')
   if (declared === null) return 'a body without a content-type'
   const [type = '', ...parameters] = declared.toLowerCase().split(';')
-  const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith('charset='))
-  const utf8 = charset === undefined || /^charset="?(utf-8|us-ascii)"?$/.test(charset)
+  const charsets = parameters.map((each) => each.trim()).filter((each) => each.startsWith('charset'))
+  const utf8 = charsets.every((each) => /^charset="?(utf-8|us-ascii)"?$/.test(each))
   if (/^application\/(json|[\w.-]+\+json)$/.test(type.trim()))
     return utf8 ? 'json' : 'JSON in another charset'
   return type.trim() === 'multipart/form-data' ? 'form' : 'a body of another content-type'

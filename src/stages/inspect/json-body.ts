@@ -26,9 +26,10 @@ async function inspectWhole(
   stream: ReadableStream<Uint8Array>,
   length: number,
 ): Promise<Outcome<InspectedBody>> {
-  const { route, clock } = inspection
+  const { x, route, clock } = inspection
   const bytes = await readWhole(stream, length, { patienceMs: route.bodyMs, clock })
-  if (isRefusal(bytes)) return bytes
+  // A client that has left cannot be told what was wrong with its body.
+  if (isRefusal(bytes)) return x.signal.aborted ? { refused: 'client_left' } : bytes
   const scan = scanBody(bytes)
   if (isRefusal(scan)) return scan
   const judged = new JudgedModel(inspection)
@@ -43,17 +44,17 @@ function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): 
   const judged = new JudgedModel(inspection)
   const plan = planFor(inspection, judged)
   const rewriter = new BodyRewriter(plan)
-  const carried = carryPieces(stream, inspection.route.bodyBytesMax, rewriter)
-  return {
-    sendable: sendable(carried),
-    llm: {
-      facts: () => {
-        const ended = rewriter.end()
-        const seen = isRefusal(ended) ? null : ended.facts
-        return factsOf(judged, plan, seen, length ?? carried.bytes())
-      },
+  let seen: BodyFacts | null = null
+  const carried = carryPieces(stream, inspection.route.bodyBytesMax, {
+    push: (chunk) => rewriter.push(chunk),
+    end: () => {
+      const ended = rewriter.end()
+      if (!isRefusal(ended)) seen = ended.facts
+      return ended
     },
-  }
+  })
+  const facts = () => factsOf(judged, plan, seen, length ?? carried.bytes())
+  return { sendable: sendable(carried), llm: { facts } }
 }
 
 function planFor(inspection: Inspection, judged: JudgedModel): RewritePlan {
@@ -79,8 +80,8 @@ function factsOf(
 }
 
 /** Only chat and text completions know the option, and only of targets that take it. */
-function mayAskForUsage({ x, route }: Inspection): boolean {
+function mayAskForUsage({ path, route }: Inspection): boolean {
   const [target] = route.upstream.targets
   if (route.dialect !== 'openai' || route.streams.usage === 'never') return false
-  return target?.includeUsage === true && x.target.path.endsWith('/completions')
+  return target?.includeUsage === true && path.endsWith('/completions')
 }

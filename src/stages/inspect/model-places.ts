@@ -7,8 +7,14 @@ import type { ConfiguredMatch } from '../../core/route/route-index.ts'
 export interface ModelPlaces {
   readonly match: ConfiguredMatch
   readonly query: string
-  /** The model that one of them named, as the upstream gets it. */
-  readonly model: string | null
+  /** The model that one of them named. */
+  readonly placed: PlacedModel | null
+}
+
+/** A model that stood in path or query: as the client named it, and as the upstream gets it. */
+export interface PlacedModel {
+  readonly asked: string
+  readonly model: string
 }
 
 /**
@@ -25,24 +31,22 @@ export function inspectPlaces(
   const parameter = judgePlace(query === '' ? null : readQueryParameter(query.slice(1), 'model'), choice)
   if (isRefusal(parameter)) return parameter
   return {
-    match: path?.renamed === true ? withModel(match, path.model) : match,
-    query:
-      parameter?.renamed === true ? `?${setQueryParameter(query.slice(1), 'model', parameter.model)}` : query,
-    model: path?.model ?? parameter?.model ?? null,
+    match: isRenamed(path) ? withModel(match, path.model) : match,
+    query: isRenamed(parameter) ? `?${setQueryParameter(query.slice(1), 'model', parameter.model)}` : query,
+    placed: path ?? parameter,
   }
 }
 
-interface JudgedPlace {
-  readonly model: string
-  readonly renamed: boolean
+function isRenamed(place: PlacedModel | null): place is PlacedModel {
+  return place !== null && place.model !== place.asked
 }
 
 /** An override is for requests that run a model; a path or query that names none gets none. */
-function judgePlace(asked: Outcome<string | null>, choice: ModelChoice): Outcome<JudgedPlace | null> {
+function judgePlace(asked: Outcome<string | null>, choice: ModelChoice): Outcome<PlacedModel | null> {
   if (asked === null || isRefusal(asked)) return asked
   const model = chooseModel(asked, choice)
   if (model === null || isRefusal(model)) return model
-  return { model, renamed: model !== asked }
+  return { asked, model }
 }
 
 function withModel(match: ConfiguredMatch, model: string): ConfiguredMatch {
