@@ -1,8 +1,5 @@
-/**
- * Ids and credentials of provider accounts as they stand in error texts: organisations, projects, users, keys. All of
- * them hold a digit, which names of parameters such as `user_location` do not.
- */
-const accountToken = /\b(?:org|proj|user|acct|sess|sk|rk|pk|key)[-_](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{6,}/g
+/** Ids and credentials of provider accounts as they stand in error texts: organisations, projects, users, keys. */
+const accountToken = /\b(?:org|proj|user|acct|sess|sk|rk|pk|key)[-_][A-Za-z0-9_-]{6,}/g
 
 /**
  * An upstream's text without what belongs to the account behind the gateway's credential.
@@ -10,5 +7,10 @@ const accountToken = /\b(?:org|proj|user|acct|sess|sk|rk|pk|key)[-_](?=[A-Za-z_-
  * @param secret the credential itself, removed wherever it stands
  */
 export function redactAccount(text: string, secret: string): string {
-  return text.replaceAll(secret, '[redacted]').replaceAll(accountToken, '[redacted]')
+  return text.replaceAll(secret, '[redacted]').replaceAll(accountToken, redacted)
+}
+
+/** All such tokens hold a digit, which names of parameters such as `user_location` do not. */
+function redacted(token: string): string {
+  return /\d/.test(token) ? '[redacted]' : token
 }

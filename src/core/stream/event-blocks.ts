@@ -21,6 +21,10 @@ export class EventBlocks {
     if (this.#gaveUp) return chunk
     if (this.#length === 0) {
       const rest = unfinishedEvent(chunk, true) ?? chunk
+      if (rest.length > carryBytesMax) {
+        this.#gaveUp = true
+        return chunk
+      }
       this.#keep(rest)
       return chunk.subarray(0, chunk.length - rest.length)
     }

@@ -13,20 +13,14 @@ export function forwardedQuery(query: string, { keyQuery }: Route): string {
   const kept = query
     .slice(1)
     .split('&')
-    .filter((pair) => nameOf(pair) !== keyQuery && !decoded(pair)?.includes(keyPrefix))
+    .filter((pair) => !carriesKey(pair, keyQuery))
   return kept.length === 0 ? '' : `?${kept.join('&')}`
 }
 
-function nameOf(pair: string): string | undefined {
-  const equals = pair.indexOf('=')
-  return decoded(equals === -1 ? pair : pair.slice(0, equals))
-}
-
-/** A text as `application/x-www-form-urlencoded` means it; undefined where it cannot be decoded. */
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
-  } catch {
-    return undefined
+/** Decoded as `presentedKey` decodes, so that what was taken for a key is never forwarded. */
+function carriesKey(pair: string, keyQuery: string | null): boolean {
+  for (const [name, value] of new URLSearchParams(pair)) {
+    if (name === keyQuery || `${name}=${value}`.includes(keyPrefix)) return true
   }
+  return false
 }
