@@ -1,16 +1,31 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { startMock } from '../mock/server.ts'
-import { startGateway, type Gateway } from '../rig/gateway.ts'
+import { startGateway } from '../rig/gateway.ts'
 import { startPassthrough } from '../rig/plain-worker.ts'
 import { requestBytes } from './connection.ts'
-import { blockBootstrap, median, randomFrom, shuffled, type Estimate } from './stats.ts'
+import {
+  blockBootstrap,
+  median,
+  pairedDifferences,
+  quantile,
+  randomFrom,
+  shuffled,
+  type Estimate,
+} from './stats.ts'
 import { openStreamConnection, type StreamConnection, type StreamSeen } from './stream-client.ts'
 
-export interface StreamEffort {
+export interface StreamBatch {
   readonly rounds: number
   /** Streams at a time. */
   readonly streams: number
   readonly eventsPerStream: number
+}
+
+export interface StreamEffort {
+  /** Many streams: what an event costs a busy server. */
+  readonly cpu: StreamBatch
+  /** Few streams: what an event waits where it need not wait for a processor. */
+  readonly delay: StreamBatch
 }
 
 /** CPU time and delay of the two tiers beside the native hand-over. */
@@ -58,21 +73,22 @@ export async function measureStreams(effort: StreamEffort, seed: number): Promis
     closers.push(passthrough.close)
     const [tap, pump] = [await startGateway(mock.url), await startGateway(mock.url)]
     closers.push(tap.rig.close, pump.rig.close)
-    const legs = await Promise.all([
-      openLeg('native', { url: passthrough.url, cpuNs: passthrough.cpuNs, key: tap.key, asks: true }, effort),
-      openLeg('tap', serverOf(tap, true), effort),
-      openLeg('pump', serverOf(pump, false), effort),
-    ])
-    const rounds = await runRounds(legs, effort, seed)
-    for (const { connections } of legs) for (const connection of connections) connection.close()
+    const servers: readonly Server[] = [
+      { name: 'native', url: passthrough.url, cpuNs: passthrough.cpuNs, key: tap.key, asks: true },
+      { name: 'tap', url: tap.rig.url, cpuNs: tap.rig.cpuNs, key: tap.key, asks: true },
+      { name: 'pump', url: pump.rig.url, cpuNs: pump.rig.cpuNs, key: pump.key, asks: false },
+    ]
+    const cpuRounds = await runBatch(servers, effort.cpu, seed)
+    const delayRounds = await runBatch(servers, effort.delay, seed)
     expectTiers(tap.rig.log(), pump.rig.log())
-    return findingsOf(rounds, seed)
+    return findingsOf(cpuRounds, delayRounds, seed)
   } finally {
     for (const close of closers.toReversed()) await close()
   }
 }
 
 interface Server {
+  readonly name: LegName
   readonly url: string
   readonly key: string
   readonly cpuNs: () => number
@@ -80,14 +96,22 @@ interface Server {
   readonly asks: boolean
 }
 
-function serverOf({ rig, key }: Gateway, asks: boolean): Server {
-  return { url: rig.url, cpuNs: rig.cpuNs, key, asks }
+async function runBatch(
+  servers: readonly Server[],
+  batch: StreamBatch,
+  seed: number,
+): Promise<readonly Round[]> {
+  const legs = await Promise.all(servers.map((server) => openLeg(server, batch)))
+  try {
+    return await runRounds(legs, batch.rounds, seed)
+  } finally {
+    for (const { connections } of legs) for (const connection of connections) connection.close()
+  }
 }
 
 async function openLeg(
-  name: LegName,
-  { url, key, cpuNs, asks }: Server,
-  { streams, eventsPerStream }: StreamEffort,
+  { name, url, key, cpuNs, asks }: Server,
+  { streams, eventsPerStream }: StreamBatch,
 ): Promise<StreamLeg> {
   // The role, the finish and the usage chunk are stamped too.
   const model = `mock/n=${eventsPerStream - 3},itl=${betweenEventsMs},size=${tokenBytes}`
@@ -105,7 +129,7 @@ async function openLeg(
 /** Every round has a run of each leg, in an order of its own; the first round warms up. */
 async function runRounds(
   legs: readonly StreamLeg[],
-  { rounds }: StreamEffort,
+  rounds: number,
   seed: number,
 ): Promise<readonly Round[]> {
   const random = randomFrom(seed)
@@ -141,41 +165,41 @@ function expectTiers(tapLog: string, pumpLog: string): void {
   }
 }
 
-function findingsOf(rounds: readonly Round[], seed: number): StreamFindings {
-  const blocks = rounds.map((round) => [round])
+function findingsOf(
+  cpuRounds: readonly Round[],
+  delayRounds: readonly Round[],
+  seed: number,
+): StreamFindings {
   const cpu = (sample: readonly Round[], name: LegName) =>
     median(sample.map((each) => each[name].cpuUsPerEvent))
   const cpuRatio = (tier: Tier) =>
-    blockBootstrap(blocks, (sample) => cpu(sample, tier) / cpu(sample, 'native'), { seed })
-  const p50 = new Map(rounds.map((round) => [round, p50Of(round)]))
+    blockBootstrap(
+      cpuRounds.map((round) => [round]),
+      (sample) => cpu(sample, tier) / cpu(sample, 'native'),
+      { seed },
+    )
+  const p50 = (name: LegName) => delayRounds.map((round) => median(round[name].delaysMs))
   const delay = (tier: Tier) =>
     blockBootstrap(
-      rounds.map((round) => [
-        (p50.get(round)?.[tier] ?? Number.NaN) - (p50.get(round)?.native ?? Number.NaN),
-      ]),
+      pairedDifferences(p50(tier), p50('native')).map((difference) => [difference]),
       median,
       { seed },
     )
-  const all = (name: LegName) => Float64Array.from(rounds.flatMap((each) => each[name].delaysMs)).toSorted()
-  const p99 = (name: LegName) => sortedAt(all(name), 0.99)
+  const p99 = (name: LegName) =>
+    quantile(
+      delayRounds.flatMap((each) => each[name].delaysMs),
+      0.99,
+    )
   const nativeP99 = p99('native')
   return {
     cpuRatio: { tap: cpuRatio('tap'), pump: cpuRatio('pump') },
     delayP50Ms: { tap: delay('tap'), pump: delay('pump') },
     delayP99Ms: { tap: p99('tap') - nativeP99, pump: p99('pump') - nativeP99 },
-    cpuUsPerEvent: { native: cpu(rounds, 'native'), tap: cpu(rounds, 'tap'), pump: cpu(rounds, 'pump') },
-    nativeDelayP50Ms: median(rounds.map((round) => p50.get(round)?.native ?? Number.NaN)),
+    cpuUsPerEvent: {
+      native: cpu(cpuRounds, 'native'),
+      tap: cpu(cpuRounds, 'tap'),
+      pump: cpu(cpuRounds, 'pump'),
+    },
+    nativeDelayP50Ms: median(p50('native')),
   }
-}
-
-function p50Of(round: Round): Readonly<Record<LegName, number>> {
-  return {
-    native: median(round.native.delaysMs),
-    tap: median(round.tap.delaysMs),
-    pump: median(round.pump.delaysMs),
-  }
-}
-
-function sortedAt(sorted: Float64Array, q: number): number {
-  return sorted[Math.floor((sorted.length - 1) * q)] ?? Number.NaN
 }

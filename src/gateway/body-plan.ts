@@ -4,11 +4,12 @@ import { filterModels } from '../core/llm/models-list.ts'
 import { isAllowed, saysAnything, type ModelChoice } from '../core/llm/model-policy.ts'
 import { withoutUsageChunk } from '../core/llm/usage-chunk.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
+import type { Refusal } from '../core/refusal.ts'
 import { closingBytes } from '../core/stream/broken-stream.ts'
 import type { Ending } from '../core/stream/ending.ts'
 import type { Clock, Exchange, LlmRequest, UpstreamAnswer } from '../ports.ts'
 import type { Delivery } from './delivery.ts'
-import { FlowMeter, WholeMeter, type Meter } from './meter.ts'
+import { BlindMeter, FlowMeter, WholeMeter, type Meter } from './meter.ts'
 import { contentLength, deliverNative } from './native.ts'
 import { deliverPump } from './pump.ts'
 import { errorEventFor, type StreamTerms } from './stream-terms.ts'
@@ -57,7 +58,8 @@ export function planBody(answer: UpstreamAnswer, context: PlanContext): Awaitabl
   if (isModelsList(response, context)) return planModels(answer, context)
   if (isMetered(response, context) && isJson(response.headers))
     return planAnswer(answer, response.body, context)
-  return { delivery: deliverNative(answer, response.body, context.x.signal), meter: null }
+  const meter = isUnreadable(response, context) ? new BlindMeter(context.llm ?? nothingAsked) : null
+  return { delivery: deliverNative(answer, response.body, context.x.signal), meter }
 }
 
 function planStream(
@@ -108,8 +110,16 @@ function planAnswer(
   )
 }
 
+/** A list that cannot be read cannot be filtered either, and is not shown. */
+function giveUp(answer: UpstreamAnswer): Refusal {
+  answer.timer.stop()
+  answer.abort()
+  return { refused: 'upstream_broke_off' }
+}
+
 /** The list of models as the key may see it. */
 async function planModels(answer: UpstreamAnswer, context: PlanContext): Promise<Outcome<BodyPlan>> {
+  if (!isPlain(answer.response.headers)) return giveUp(answer)
   const bytes = await readAnswerWhole(answer, totalMs(context))
   if (isRefusal(bytes)) return bytes
   const { route, choice } = context
@@ -154,9 +164,14 @@ function isMetered(response: Response, { x, llm }: PlanContext): boolean {
   return llm !== null && response.ok && x.request.method === 'POST' && isPlain(response.headers)
 }
 
+/** An answer to be counted that came compressed, although the gateway asked for none. */
+function isUnreadable(response: Response, { x, llm }: PlanContext): boolean {
+  return llm !== null && response.ok && x.request.method === 'POST' && !isPlain(response.headers)
+}
+
 function isModelsList(response: Response, { x, path, llm, choice }: PlanContext): boolean {
   const lists = llm !== null && response.ok && x.request.method === 'GET' && path.endsWith('/models')
-  return lists && saysAnything(choice) && isPlain(response.headers)
+  return lists && saysAnything(choice)
 }
 
 function isPlain(headers: Headers): boolean {

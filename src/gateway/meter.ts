@@ -1,5 +1,5 @@
 import type { TokenEstimator } from '../core/llm/estimate.ts'
-import type { Usage } from '../core/llm/usage.ts'
+import type { Usage, UsageReading } from '../core/llm/usage.ts'
 import { readAnswer, readAnswerEnds, type AnswerReading } from '../core/llm/usage-answer.ts'
 import { BodyEnds, readStreamEnds } from '../core/llm/usage-ends.ts'
 import { VisibleTextCounter } from '../core/llm/visible-text.ts'
@@ -69,4 +69,28 @@ function usageOf(
   const { model, bodyBytes } = request.facts()
   if (reading.kind !== 'answer' || (reading.counts === null && model === null)) return null
   return estimator.complete(reading, { model, bodyBytes, textBytes: text.bytes, texts: 0 })
+}
+
+const nothingRead: UsageReading = {
+  counts: null,
+  outputIsFinal: false,
+  model: null,
+  sawTerminal: false,
+  endedWithError: false,
+}
+
+/** Stands for an answer whose bytes say nothing to the gateway: what was asked is charged, by estimate. */
+export class BlindMeter implements Meter {
+  readonly #request: LlmRequest
+
+  constructor(request: LlmRequest) {
+    this.#request = request
+  }
+
+  usage(estimator: TokenEstimator): Usage | null {
+    const { model, bodyBytes } = this.#request.facts()
+    return model === null
+      ? null
+      : estimator.complete(nothingRead, { model, bodyBytes, textBytes: 0, texts: 0 })
+  }
 }

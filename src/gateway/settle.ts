@@ -5,7 +5,7 @@ import { isRefusal } from '../core/outcome.ts'
 import type { Refusal } from '../core/refusal.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { Delivered, Delivery } from './delivery.ts'
-import type { Meter } from './meter.ts'
+import { BlindMeter, type Meter } from './meter.ts'
 import type { Deps } from './deps.ts'
 import type { RequestLife } from './exchange.ts'
 
@@ -35,11 +35,18 @@ export function settle(x: RequestLife, answered: Answered, delivered: Delivered,
 }
 
 function conclude(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
-  const usage = answered.meter?.usage(deps.estimator) ?? null
-  if (answered.refusal === null) x.grant?.settle(usage, delivered.ending)
+  const meter = answered.meter ?? abandonedCall(x, answered)
+  const usage = meter?.usage(deps.estimator) ?? null
+  if (answered.refusal === null || usage !== null) x.grant?.settle(usage, delivered.ending)
   else x.grant?.release()
   const money = charge(x, usage, deps)
   deps.recorder.record({ ...recordOf(x, answered, delivered, deps), usage, ...money })
+}
+
+/** A client that leaves while the upstream works on its answer has still asked for it. */
+function abandonedCall(x: RequestLife, { refusal }: Answered): Meter | null {
+  const asked = refusal?.refused === 'client_left' && x.facts.target !== null
+  return asked && x.llm !== null && x.request.method === 'POST' ? new BlindMeter(x.llm) : null
 }
 
 type Charged = 'usage' | 'costMicroUsd' | 'priced'

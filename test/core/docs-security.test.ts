@@ -4,10 +4,9 @@ import page from '../../docs/security.md?raw'
 const sources = import.meta.glob<string>('../**/*.test.ts', { query: '?raw', import: 'default', eager: true })
 
 /** The cases that have to be held. */
-const required = [
-  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 15, 16, 17, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29],
-  ...[34, 35, 55, 56, 59, 60, 62, 63, 64],
-]
+const required =
+  'C1 C2 C3 C4 C5 C6 C7 C8 C9 C10 C11 C14 C15 C16 C17 C20 C21 C22 C23 C24 C25 C26 C27 C28 C29 ' +
+  'C34 C35 C55 C56 C59 C60 C62 C63 C64'
 
 interface Row {
   readonly name: string
@@ -30,7 +29,7 @@ function testOf(text: string): readonly [file: string, title: string] {
 describe('the page on security', () => {
   it('has a line for every case, once', () => {
     const names = rows.map(({ name }) => name)
-    expect(names).toEqual(expect.arrayContaining(required.map((number) => `C${number}`)))
+    expect(names).toEqual(expect.arrayContaining(required.split(' ')))
     expect(new Set(names).size).toBe(names.length)
   })
 

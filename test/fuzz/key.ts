@@ -238,9 +238,12 @@ function checkPresented(input: KeyInput, tested: typeof subject): string {
   return 'presented'
 }
 
+function holdsKey(pair: readonly [string, string]): boolean {
+  return pair.join('=').includes('slc_')
+}
+
 function checkForwardedQuery({ query, keyQuery }: KeyInput, tested: typeof subject): void {
   const forwarded = tested.forwardedQuery(query, routeWith({ keyQuery }))
-  const holdsKey = (pair: readonly [string, string]): boolean => pair.join('=').includes('slc_')
   const rest = [...new URLSearchParams(forwarded)]
   const named = (pair: readonly [string, string]): boolean => pair[0] === keyQuery
   hold(!rest.some(named), 'the parameter of the key is not forwarded', query, forwarded)

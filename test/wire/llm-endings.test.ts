@@ -154,6 +154,9 @@ describe('a client that leaves before the answer begins', () => {
       await eventually(() => seen()?.closedMs != null, 1_000)
       const [records] = await settled(ledger, [mark])
       expect(records).toEqual([expect.objectContaining({ status: 499, ending: 'client_left' })])
+      // The provider had the whole request: what was asked is charged, by estimate.
+      const [{ usage } = { usage: null }] = records ?? []
+      expect(usage).toMatchObject({ source: 'estimated', outputTokens: 0 })
     },
   )
 })
@@ -184,6 +187,26 @@ describe('a client that leaves after a burst', () => {
     expect(records).toEqual([expect.objectContaining({ tier: 'tap', ending: 'client_left' })])
     expect(records[0]?.bytes).toBeGreaterThanOrEqual(received)
     expect(records[0]?.usage?.outputTokens).toBeGreaterThanOrEqual(burst)
+  })
+})
+
+describe('an answer that is not metered', () => {
+  it('ends with its client while the upstream is silent, and is not charged', async () => {
+    const mark = randomUUID()
+    const path = '/v1/files/1/content'
+    ledger.up.on(path, async (x) => {
+      const type = { 'content-type': 'application/octet-stream', 'content-length': '1000' }
+      await x.send(`${answerHead(200, type)}the first bytes`)
+    })
+    const connection = await RawConnection.open(ledger.gateway)
+    const headers = { authorization: `Bearer ${ledger.gateway.key}`, 'x-request-id': mark }
+    const live = connection.request({ path: `/drain-strip-openai${path}`, headers })
+    await live.reaches(1)
+    connection.reset()
+    await eventually(() => ledger.up.requests(path)[0]?.closedMs != null, 1_000)
+    expect(await settled(ledger, [mark])).toEqual([
+      [expect.objectContaining({ tier: 'native', ending: 'client_left', usage: null })],
+    ])
   })
 })
 
