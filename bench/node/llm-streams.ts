@@ -14,7 +14,7 @@ import {
 } from './stats.ts'
 import { openStreamConnection, type StreamConnection, type StreamSeen } from './stream-client.ts'
 
-export interface StreamBatch {
+interface StreamBatch {
   readonly rounds: number
   /** Streams at a time. */
   readonly streams: number

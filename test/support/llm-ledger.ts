@@ -31,7 +31,7 @@ export const ways: readonly Way[] = [
 
 /** Of the prompt of every format. */
 const promptTokens = 5
-export const tokens = 12
+const tokens = 12
 /** Four bytes a token, as the estimate has it. */
 const model = `mock/n=${tokens},size=4`
 /** Events that left before the pause; the last ones lie around usage and terminal event. */

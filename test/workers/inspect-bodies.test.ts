@@ -18,12 +18,13 @@ import {
   sentBytes,
 } from './support/inspection.ts'
 
+const unnamed = expect.stringContaining('names no model') as string
+const renamed: Edit = (value) => {
+  if (typeof value !== 'string') return { refused: 'malformed_request', detail: 'names no model' }
+  return value === 'fast' ? 'org/small' : undefined
+}
+
 describe('a JSON body', () => {
-  const unnamed = expect.stringContaining('names no model') as string
-  const renamed: Edit = (value) => {
-    if (typeof value !== 'string') return { refused: 'malformed_request', detail: 'names no model' }
-    return value === 'fast' ? 'org/small' : undefined
-  }
   const edits = new Map<string, Edit>([['model', renamed]])
   const members = fc.array(
     fc.constantFrom(
