@@ -2,6 +2,7 @@
  * A module for `workerd bench`: what it costs to make a request's target canonical and to find its route, at three
  * sizes of the route table. Each case answers the same request in the same way.
  */
+import { routeWith } from '../../test/support/routes.ts'
 import type { Route } from '../../src/core/config/types.ts'
 import { isRefusal } from '../../src/core/outcome.ts'
 import { canonicalTarget } from '../../src/core/route/canonical-target.ts'
@@ -20,32 +21,8 @@ const requests = [
   { name: 'match-encoded', pattern: parts, url: 'http://gw.example/v1/models/caf%c3%a9%2d1/parts/7' },
 ]
 
-const upstream = { name: 'up', targets: [] }
-const edits = { remove: [], set: {} }
-
 function route(id: string, path: string): Route {
-  return {
-    id,
-    host: '*',
-    path,
-    methods: ['GET', 'POST'],
-    upstream,
-    rewrite: null,
-    auth: 'required',
-    keySources: ['authorization'],
-    keyQuery: null,
-    dialect: 'http',
-    bodyBytesMax: 1,
-    bodyMs: 1,
-    requestHeaders: edits,
-    responseHeaders: edits,
-    cors: null,
-    websocket: false,
-    encodedSlash: false,
-    models: { aliases: {}, override: null, allow: null, deny: [] },
-    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
-    opaqueBodies: 'refuse',
-  }
+  return routeWith({ id, path, methods: ['GET', 'POST'] })
 }
 
 /** `count` routes beside the one asked for: half literal, half with a parameter, 100 of them below one prefix. */

@@ -1,42 +1,14 @@
 import type { Route, Target } from '../../src/core/config/types.ts'
 import type { CanonicalTarget } from '../../src/core/route/canonical-target.ts'
+import { routeWith, targetWith } from '../support/routes.ts'
 
 export function makeTarget(basePath = ''): Target {
-  return {
-    id: 'up/0',
-    origin: 'https://up.example',
-    basePath,
-    dialect: 'http',
-    secret: null,
-    timeouts: { firstByteMs: 1, idleMs: 1, totalMs: 1 },
-    includeUsage: false,
-  }
+  return targetWith({ origin: 'https://up.example', basePath })
 }
 
 /** A route that says nothing but what it is given. */
 export function makeRoute(fields: Partial<Route> & { readonly path: string }): Route {
-  return {
-    id: fields.path,
-    host: '*',
-    methods: [],
-    upstream: { name: 'up', targets: [makeTarget()] },
-    rewrite: null,
-    auth: 'required',
-    keySources: ['authorization'],
-    keyQuery: null,
-    dialect: 'http',
-    bodyBytesMax: 1,
-    bodyMs: 1,
-    requestHeaders: { remove: [], set: {} },
-    responseHeaders: { remove: [], set: {} },
-    cors: null,
-    websocket: false,
-    encodedSlash: false,
-    models: { aliases: {}, override: null, allow: null, deny: [] },
-    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
-    opaqueBodies: 'refuse',
-    ...fields,
-  }
+  return routeWith({ id: fields.path, ...fields }, makeTarget())
 }
 
 export function asTarget(path: string, host = 'gw'): CanonicalTarget {
