@@ -58,6 +58,32 @@ describe('an LLM route', () => {
     expect(outcome).toMatchObject({ query: '?limit=2', sendable: { body: { kind: 'none' } } })
   })
 
+  test.each(['GET', 'HEAD', 'DELETE'])(
+    'never puts an override in place of the model that %s names',
+    (method) => {
+      const route = llmRoute(policy({ override: 'other', aliases: { fast: 'org/small' } }))
+      const { outcome } = inspectAt(route, { method, url: '/v1/chat/completions?model=mine' })
+      expect(outcome).toMatchObject({ query: '?model=mine' })
+      const aliased = inspectAt(route, { method, url: '/v1/chat/completions?model=fast' }).outcome
+      expect(aliased).toMatchObject({ query: '?model=org%2Fsmall' })
+    },
+  )
+
+  test('puts an override in place of the model that the query of a POST names', async () => {
+    const sent = { ...sending('{}', true), url: '/v1/chat/completions?model=mine' }
+    const outbound = await passed(inspectAt(llmRoute(policy({ override: 'other' })), sent).outcome)
+    expect(outbound.query).toBe('?model=other')
+  })
+
+  test.each([
+    ['a body that names none', '/v1/chat/completions', 'malformed_request'],
+    ['a batch', '/v1/messages/batches', 'body_not_readable'],
+  ])('where only some models are allowed, refuses %s', async (_, url, refused) => {
+    const route = llmRoute({ path: '/v1/*', ...policy({ allow: ['small'] }) })
+    const { outcome } = inspectAt(route, { ...sending('{"stream":false}', true), url })
+    expect(await refusalOf(outcome)).toMatchObject({ refused })
+  })
+
   test.each([true, false])('refuses a body over its limit, declared: %s', async (declares) => {
     const { outcome } = inspectAt(
       llmRoute({ bodyBytesMax: 100 }),

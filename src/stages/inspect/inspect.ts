@@ -40,7 +40,7 @@ export function inspect(
     return { match, query, sendable: found === null ? noBody : passOn(found, route), llm: null }
   }
   const choice = { route: route.models, key: principal.kind === 'key' ? principal.models : null }
-  const places = inspectPlaces(match, query, choice)
+  const places = inspectPlaces(match, query, x.request.method === 'POST' ? choice : namedOnly(choice))
   if (isRefusal(places)) return places
   const path = pathAtUpstream(x, places.match)
   const inspection = { x, route, choice, clock: deps.clock, path, placed: places.placed }
@@ -48,6 +48,11 @@ export function inspect(
   const finish = (inspected: Outcome<InspectedBody>): Outcome<OutboundRequest> =>
     isRefusal(inspected) ? inspected : { match: places.match, query: places.query, ...inspected }
   return body instanceof Promise ? body.then(finish) : finish(body)
+}
+
+/** A request that runs nothing is about the model it names: an override would show, or delete, another one. */
+function namedOnly({ route, key }: ModelChoice): ModelChoice {
+  return route.override === null ? { route, key } : { route: { ...route, override: null }, key }
 }
 
 /** A body as the upstream is to get it. */
