@@ -2,21 +2,16 @@ import type { Env } from '../env.ts'
 import type { Clock, Operation, Readiness, Scope } from '../ports.ts'
 
 const patienceMs = 2000
-/** Anyone may ask, so the bindings are not asked for each. */
-const rememberedMs = 2000
 
-/** Asks each binding something cheap; an answer holds for two seconds in its isolate. */
+/** Asks each binding something cheap. */
 export function createReadiness(env: Env, clock: Clock): Readiness {
-  let last: { readonly atMs: number; readonly states: Awaited<ReturnType<Readiness['check']>> } | null = null
   return {
     async check(scope) {
-      if (last !== null && clock.nowMs() - last.atMs < rememberedMs) return last.states
       const [keys, registry] = await Promise.all([
         probe(scope, 'kv', clock, () => env.KEYS.get('readiness')),
         probe(scope, 'registry', clock, () => env.REGISTRY.getByName('registry').ping()),
       ])
-      last = { atMs: clock.nowMs(), states: { keys, registry } }
-      return last.states
+      return { keys, registry }
     },
   }
 }
