@@ -1,5 +1,6 @@
 import bundledConfig from '../sluice.config.json'
 import type { ControlApp } from './control/app.ts'
+import { hexOf } from './core/hex.ts'
 import { parseKeyRing, type KeyRing } from './core/key/key-ring.ts'
 import { TokenEstimator } from './core/llm/estimate.ts'
 import { isRefusal } from './core/outcome.ts'
@@ -90,7 +91,7 @@ function controlOnce(env: Env, deps: Deps, ring: KeyRing | null): () => Promise<
   let app: ControlApp | null = null
   const make = async (): Promise<ControlApp> => {
     const { createControlApp } = await import('./control/app.ts')
-    const sha256 = toHex(await digest.sha256(JSON.stringify(env.SLUICE_CONFIG ?? bundledConfig)))
+    const sha256 = hexOf(await digest.sha256(JSON.stringify(env.SLUICE_CONFIG ?? bundledConfig)))
     return createControlApp({
       operatorToken: env.SLUICE_OPERATOR_TOKEN,
       admin: createKeyAdmin({ ledgers: env.LEDGER, registry: env.REGISTRY, ring, digest, random, clock }),
@@ -108,8 +109,4 @@ function controlOnce(env: Env, deps: Deps, ring: KeyRing | null): () => Promise<
     })
   }
   return async () => (app ??= await make())
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { hexOf } from '../core/hex.ts'
 import type { Clock, ConfigHistory, Digest, KeyAdmin, Random, Recorder } from '../ports.ts'
 import { addAccounts } from './accounts.ts'
 import { addConfig, type ConfigFacts } from './config.ts'
@@ -29,7 +30,7 @@ export interface ControlApp {
 export function createControlApp(deps: ControlDeps): ControlApp {
   const app: ControlHono = new Hono<{ Variables: { requestId: string } }>()
   app.use(async (c, next) => {
-    const requestId = newRequestId(deps.random)
+    const requestId = hexOf(deps.random.bytes(16))
     c.set('requestId', requestId)
     await next()
     const { headers } = c.res
@@ -52,8 +53,4 @@ export function createControlApp(deps: ControlDeps): ControlApp {
     return problemResponse(internal, c.get('requestId'))
   })
   return { fetch: async (request) => app.fetch(request) }
-}
-
-function newRequestId(random: Random): string {
-  return Array.from(random.bytes(16), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

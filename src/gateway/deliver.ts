@@ -2,6 +2,7 @@ import type { Route } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
 import { addCors } from '../core/http/cors.ts'
 import { clientHeaders } from '../core/http/response-headers.ts'
+import { modelChoice } from '../core/llm/model-policy.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import { clientLocation } from '../core/route/client-location.ts'
 import { upstreamPath } from '../core/route/rewrite.ts'
@@ -22,7 +23,7 @@ export function deliver(
   const { response } = upstream
   const { route } = outbound.match
   const { principal, clock } = context
-  const choice = { route: route.models, key: principal.kind === 'key' ? principal.models : null }
+  const choice = modelChoice(route.models, principal)
   const finish = (plan: Outcome<BodyPlan>): Outcome<Answer> => {
     if (isRefusal(plan)) return plan
     const { status, statusText, webSocket } = response

@@ -1,13 +1,10 @@
+import { hexOf } from '../core/hex.ts'
 import type { CanonicalTarget } from '../core/route/canonical-target.ts'
 import type { Clock, Exchange, Facts, Grant, LlmRequest, Operation, Random } from '../ports.ts'
 
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
-
 /** A request id: 128 random bits in lower-case hex. */
 function requestId(random: Random): string {
-  let id = ''
-  for (const byte of random.bytes(16)) id += hex[byte]
-  return id
+  return hexOf(random.bytes(16))
 }
 
 /** The life of one request, and what its profile counts. */

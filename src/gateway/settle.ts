@@ -1,4 +1,5 @@
 import { addressBucket } from '../core/http/client-address.ts'
+import { keyPrefix } from '../core/key/key-text.ts'
 import { costOf } from '../core/llm/cost.ts'
 import type { Usage } from '../core/llm/usage.ts'
 import { isRefusal } from '../core/outcome.ts'
@@ -104,10 +105,10 @@ function clientOf({ headers }: Request, { config }: Deps): string | null {
 
 /** A model's name as far as it can stand in a log: what no provider would call one, a key of ours above all, is left out. */
 function nameable(model: string | null): string | null {
-  return model !== null && model.length <= 256 && !model.includes('slc_') ? model : null
+  return model !== null && model.length <= 256 && !model.includes(keyPrefix) ? model : null
 }
 
 /** A foreign id as far as it can stand in a log: short, visible ASCII; anything else is left out. */
 function printable(id: string | null): string | null {
-  return id !== null && /^[\x21-\x7e]{1,128}$/.test(id) && !id.includes('slc_') ? id : null
+  return id !== null && /^[\x21-\x7e]{1,128}$/.test(id) && !id.includes(keyPrefix) ? id : null
 }

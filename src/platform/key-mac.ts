@@ -1,4 +1,5 @@
 import { equalText } from '../core/key/constant-time.ts'
+import { hexOf } from '../core/hex.ts'
 import type { KeyRing } from '../core/key/key-ring.ts'
 import { macInput, macText, type KeyParts } from '../core/key/key-text.ts'
 import type { Digest } from '../ports.ts'
@@ -13,6 +14,5 @@ export async function isGenuine(parts: KeyParts, ring: KeyRing, digest: Digest):
 
 /** SHA-256 of a key's whole text in lower-case hex, as its record holds it. */
 export async function keyHash(text: string, digest: Digest): Promise<string> {
-  const bytes = await digest.sha256(text)
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hexOf(await digest.sha256(text))
 }

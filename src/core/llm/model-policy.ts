@@ -1,10 +1,19 @@
 import type { ModelPolicy, ModelRules } from '../config/types.ts'
+import type { KeyPrincipal } from '../key/principal.ts'
 import type { Outcome } from '../outcome.ts'
 
 /** What decides on a request's model: the route's names and rules, and the key's rules. */
 export interface ModelChoice {
   readonly route: ModelPolicy
   readonly key: ModelRules | null
+}
+
+/** What decides on the models of whoever is asking, on a route. */
+export function modelChoice(
+  route: ModelPolicy,
+  principal: KeyPrincipal | { readonly kind: 'anonymous' },
+): ModelChoice {
+  return { route, key: principal.kind === 'key' ? principal.models : null }
 }
 
 /**

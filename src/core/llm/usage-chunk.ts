@@ -1,3 +1,4 @@
+import { joinBytes } from '../join-bytes.ts'
 import { isJsonObject } from './usage-counts.ts'
 import { eventOf, parseJson } from './usage-event.ts'
 
@@ -22,7 +23,7 @@ export function withoutUsageChunk(block: Uint8Array): Uint8Array {
     if (!isUsageChunk(event)) kept.push(block.subarray(at, at + event.length))
     at += event.length
   }
-  return joined(kept)
+  return joinBytes(kept)
 }
 
 function isUsageChunk(event: string): boolean {
@@ -30,15 +31,4 @@ function isUsageChunk(event: string): boolean {
   if (!isJsonObject(chunk) || !isJsonObject(chunk['usage'])) return false
   const choices = chunk['choices'] ?? []
   return Array.isArray(choices) && choices.length === 0 && !('error' in chunk)
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const piece of pieces) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return bytes
 }

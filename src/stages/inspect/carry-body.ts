@@ -1,3 +1,4 @@
+import { joinBytes } from '../../core/join-bytes.ts'
 import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import type { Refusal } from '../../core/refusal.ts'
 
@@ -106,7 +107,7 @@ class Pump {
       if (isRefusal(pieces)) return this.#cutOff(pieces)
       // One write a read: a form of many parts is rewritten in many pieces, each of which would wake the runtime.
       const [first, ...more] = pieces
-      if (first !== undefined && !(await this.#send(more.length === 0 ? first : joined(pieces)))) return
+      if (first !== undefined && !(await this.#send(more.length === 0 ? first : joinBytes(pieces)))) return
       if (read === null || read.done) return this.#writer.close()
       this.#buffer = read.value.buffer
     }
@@ -147,14 +148,4 @@ class Pump {
     this.#reader.cancel().catch(() => {})
     throw new Error('the request body was cut')
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((total, piece) => total + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }

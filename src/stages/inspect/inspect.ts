@@ -1,5 +1,5 @@
 import type { Route } from '../../core/config/types.ts'
-import { mustNameModel, saysAnything, type ModelChoice } from '../../core/llm/model-policy.ts'
+import { modelChoice, mustNameModel, saysAnything, type ModelChoice } from '../../core/llm/model-policy.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
 import { upstreamPath } from '../../core/route/rewrite.ts'
 import type { ConfiguredMatch } from '../../core/route/route-index.ts'
@@ -39,7 +39,7 @@ export function inspect(
   if (route.dialect === 'http') {
     return { match, query, sendable: found === null ? noBody : passOn(found, route), llm: null }
   }
-  const choice = { route: route.models, key: principal.kind === 'key' ? principal.models : null }
+  const choice = modelChoice(route.models, principal)
   const places = inspectPlaces(match, query, x.request.method === 'POST' ? choice : namedOnly(choice))
   if (isRefusal(places)) return places
   const path = pathAtUpstream(x, places.match)
