@@ -8,6 +8,7 @@ import type {
   Readiness,
   Recorder,
   Upstreams,
+  UsageReader,
 } from '../ports.ts'
 
 /** Everything the data plane needs from outside. */
@@ -15,6 +16,7 @@ export interface Deps {
   readonly config: ConfigSource
   readonly keys: KeySource
   readonly limiter: Limiter
+  readonly usage: UsageReader
   readonly estimator: TokenEstimator
   readonly upstreams: Upstreams
   readonly recorder: Recorder

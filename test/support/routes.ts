@@ -36,7 +36,8 @@ export function routeWith(changes: Partial<Route> = {}, target: Target = targetW
     websocket: false,
     encodedSlash: false,
     models: { aliases: {}, override: null, allow: null, deny: [] },
-    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
+    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false, onRevoke: 'finish' },
+    limits: [],
     opaqueBodies: 'refuse',
     ...changes,
   }
