@@ -31,13 +31,16 @@ describe('what a request may generate, before it is sent', () => {
 
   test.each(maxima)('with %j is an output of at most %j', async (body, outputTokensMax) => {
     const text = JSON.stringify({ model: 'fast', ...body })
-    expect(await forecastOf(sending(text, true))).toEqual({
+    const forecast = {
       model: 'org/small',
       bodyBytes: text.length,
       outputTokensMax,
       choices: 1,
       stream: false,
-    })
+      bodyRead: true,
+    }
+    expect(await forecastOf(sending(text, true))).toEqual(forecast)
+    expect(await forecastOf(sending(text, false))).toEqual(forecast)
   })
 
   test.each([
@@ -46,16 +49,17 @@ describe('what a request may generate, before it is sent', () => {
     [{ n: 2, best_of: 5 }, 5],
     [{ n: null }, 1],
   ])('with %j is %d answers', async (body, choices) => {
-    expect(await forecastOf(sending(JSON.stringify({ model: 'm', ...body }), true))).toMatchObject({
-      choices,
-    })
+    const text = JSON.stringify({ model: 'm', ...body })
+    for (const declares of [true, false]) {
+      expect(await forecastOf(sending(text, declares))).toMatchObject({ choices })
+    }
   })
 
   test('says whether it streams', async () => {
     expect(await forecastOf(sending('{"model":"m","stream":true}', true))).toMatchObject({ stream: true })
   })
 
-  const unknown = { model: null, outputTokensMax: null, choices: 1, stream: true }
+  const unknown = { model: null, outputTokensMax: null, choices: 1, stream: true, bodyRead: false }
   const long = `{"messages":["${'x'.repeat(300_000)}"],"model":"fast","max_tokens":1,"n":9}`
   const form: Sent = {
     headers: { 'content-type': 'multipart/form-data; boundary=B' },
@@ -67,7 +71,7 @@ describe('what a request may generate, before it is sent', () => {
   const opaque: Sent = { headers: { 'content-type': 'text/plain' }, body: [bytesOf('abcd')], declared: 4 }
   const bodies: readonly [string, Sent, number][] = [
     ['is JSON over 256 KiB, which mostly is no text', sending(long, true), 262_144],
-    ['is JSON of unknown length', sending('{"model":"fast"}', false), 16_384],
+    ['is the same and does not say its length', sending(long, false), 262_144],
     ['is a form, which carries files', form, 16_384],
     ['is not read', opaque, 4],
   ]
@@ -79,9 +83,9 @@ describe('what a request may generate, before it is sent', () => {
 
   test('knows the model of a body that is not read yet where the route or a place says it', async () => {
     const overridden = llmRoute(policy({ override: 'always' }))
-    expect(await forecastOf(sending('{}', false), overridden)).toMatchObject({ model: 'always' })
+    expect(await forecastOf(sending(long, false), overridden)).toMatchObject({ model: 'always' })
     const placed = llmRoute({ path: '/v1/x/{model}/*', ...renames })
-    const sent = sending('{}', false, { url: '/v1/x/fast/completions' })
+    const sent = sending(long, false, { url: '/v1/x/fast/completions' })
     expect(await forecastOf(sent, placed)).toMatchObject({ model: 'org/small' })
   })
 

@@ -7,7 +7,8 @@ const undeclaredBytes = 16_384
 
 /**
  * What is said before its call of a request whose body is read on its way, or not at all: anything that is not known
- * is left to the limits, and the body counts by its declared length.
+ * is left to the limits, and the body counts by its length.
+ * @param length null where it is not known
  * @param bytesMax a longer body is mostly data, such as images and sound, that makes few tokens
  * @returns null for a request that makes no model run
  */
@@ -23,5 +24,6 @@ export function forecastUnread(
     outputTokensMax: putsOutNoText(path) ? 0 : null,
     choices: 1,
     stream: true,
+    bodyRead: false,
   }
 }

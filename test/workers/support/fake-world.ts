@@ -9,7 +9,14 @@ import { canonicalTarget, type CanonicalTarget } from '../../../src/core/route/c
 import type { Deps } from '../../../src/gateway/deps.ts'
 import { RequestLife } from '../../../src/gateway/exchange.ts'
 import { handle } from '../../../src/gateway/handle.ts'
-import type { Grant, Settled, StopReason, TokenWant, UpstreamAnswer, UpstreamCall } from '../../../src/ports.ts'
+import type {
+  Grant,
+  Settled,
+  StopReason,
+  TokenWant,
+  UpstreamAnswer,
+  UpstreamCall,
+} from '../../../src/ports.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { routeWith, targetWith } from '../../support/routes.ts'
 
