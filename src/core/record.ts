@@ -1,5 +1,12 @@
 import type { Usage } from './llm/usage.ts'
+import type { Attempt } from './upstream/attempt.ts'
 import type { Ending } from './stream/ending.ts'
+
+/** An attempt, and what it cost beside the request's own cost. */
+export interface AttemptRecord extends Attempt {
+  /** Micro-dollars by estimate of a call that was given up for another one; null for all others. */
+  readonly costMicroUsd: number | null
+}
 
 /** The one line per request that metrics, logs and usage are made of. No bodies, no secrets, no query strings. */
 export interface RequestRecord {
@@ -29,6 +36,8 @@ export interface RequestRecord {
   readonly priced: boolean | null
   readonly upstreamStatus: number | null
   readonly upstreamRequestId: string | null
+  /** Every attempt at a target, in the order in which they came to an end. */
+  readonly attempts: readonly AttemptRecord[]
   /** Which tier of the body plan carried the response. */
   readonly tier: 'none' | 'native' | 'whole' | 'tap' | 'pump'
   readonly ending: Ending

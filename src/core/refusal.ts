@@ -21,6 +21,7 @@ export type Refusal =
   | { readonly refused: 'loop_detected' }
   | { readonly refused: 'upstream_unreachable' }
   | { readonly refused: 'upstream_first_byte_timeout'; readonly afterMs: number }
+  | { readonly refused: 'upstream_first_content_timeout'; readonly afterMs: number }
   | { readonly refused: 'upstream_total_timeout'; readonly afterMs: number }
   | { readonly refused: 'upstream_idle_timeout'; readonly afterMs: number }
   | { readonly refused: 'upstream_broke_off' }
@@ -31,6 +32,8 @@ export type Refusal =
       readonly upstreamStatus: number
       readonly retryAfter: string | null
     }
+  | { readonly refused: 'upstream_unavailable'; readonly retryAfterMs: number }
+  | { readonly refused: 'upstream_busy'; readonly retryAfterMs: number }
   | { readonly refused: 'client_left' }
   | { readonly refused: 'misconfigured' }
   | { readonly refused: 'internal_error' }
@@ -160,6 +163,12 @@ const catalogue: Catalogue = {
     message: `The upstream sent nothing for ${afterMs} ms; try again later.`,
     retryable: true,
   }),
+  upstream_first_content_timeout: ({ afterMs }) => ({
+    status: 504,
+    title: 'Upstream began no answer',
+    message: `The upstream's stream held nothing for ${afterMs} ms; try again later.`,
+    retryable: true,
+  }),
   upstream_total_timeout: ({ afterMs }) => ({
     status: 504,
     title: 'Upstream took too long',
@@ -194,6 +203,20 @@ const catalogue: Catalogue = {
     message: upstreamErrorMessage(upstreamStatus),
     headers: retryAfter === null ? {} : { 'retry-after': retryAfter },
     ...(upstreamStatus === 429 || upstreamStatus >= 500 ? { retryable: true } : {}),
+  }),
+  upstream_unavailable: ({ retryAfterMs }) => ({
+    status: 503,
+    title: 'Upstream unavailable',
+    message: 'The upstream has failed several times in a row and is left alone for a while; try again later.',
+    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
+    retryable: true,
+  }),
+  upstream_busy: ({ retryAfterMs }) => ({
+    status: 503,
+    title: 'Upstream busy',
+    message: 'The gateway has as many calls of this upstream under way as it may have; try again shortly.',
+    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
+    retryable: true,
   }),
   client_left: () => ({
     status: 499,

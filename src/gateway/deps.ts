@@ -1,4 +1,5 @@
 import type { TokenEstimator } from '../core/llm/estimate.ts'
+import type { Pools } from '../core/upstream/pool.ts'
 import type {
   Clock,
   ConfigSource,
@@ -17,6 +18,7 @@ export interface Deps {
   readonly limiter: Limiter
   readonly estimator: TokenEstimator
   readonly upstreams: Upstreams
+  readonly pools: Pools
   readonly recorder: Recorder
   readonly readiness: Readiness
   readonly clock: Clock

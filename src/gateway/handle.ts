@@ -71,7 +71,7 @@ export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> 
   x.llm = outbound.llm
   x.mark('inspect')
 
-  const answer = await callUpstream(x, outbound, snapshot.settings, deps)
+  const answer = await callUpstream(x, outbound, { principal, settings: snapshot.settings }, deps)
   if (isRefusal(answer)) return answer
   x.mark('call-upstream')
 

@@ -36,12 +36,27 @@ export function settle(x: RequestLife, answered: Answered, delivered: Delivered,
 }
 
 function conclude(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
+  x.facts.answerEnded?.(brokeOff(answered) ? 'upstream_failed' : delivered.ending)
   const meter = answered.meter ?? abandonedCall(x, answered)
   const usage = meter?.usage(deps.estimator) ?? null
   if (answered.refusal === null || usage !== null) x.grant?.settle(usage, delivered.ending)
   else x.grant?.release()
   const money = charge(x, usage, deps)
   deps.recorder.record({ ...recordOf(x, answered, delivered, deps), usage, ...money })
+}
+
+/** Whether a good answer turned out to be none while the gateway read it. */
+function brokeOff({ refusal }: Answered): boolean {
+  return refusal?.refused === 'upstream_broke_off' || refusal?.refused === 'upstream_total_timeout'
+}
+
+/** The attempts, with what those cost that were given up for another one: the account is charged once. */
+function attemptsOf(x: RequestLife, deps: Deps): RequestRecord['attempts'] {
+  return x.facts.attempts.map((attempt) => {
+    const isLost = attempt.result === 'hedge_lost' && x.llm !== null && x.request.method === 'POST'
+    const usage = isLost && x.llm !== null ? new BlindMeter(x.llm).usage(deps.estimator) : null
+    return { ...attempt, costMicroUsd: charge(x, usage, deps).costMicroUsd }
+  })
 }
 
 /** A client that leaves while the upstream works on its answer has still asked for it. */
@@ -88,6 +103,7 @@ function recordOf(
     upstreamModel: nameable(llm?.model ?? null),
     upstreamStatus: facts.upstreamStatus,
     upstreamRequestId: printable(facts.upstreamRequestId),
+    attempts: attemptsOf(x, deps),
     tier: answered.tier,
     ending: delivered.ending,
     bytes: delivered.bytes,

@@ -41,6 +41,8 @@ function exchange(headers: Record<string, string>, query = ''): Exchange {
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
+    attempts: [],
+    answerEnded: null,
   }
   return Object.assign(new CountingScope(), {
     request: new Request('https://gateway.example/', { headers }),

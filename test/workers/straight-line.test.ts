@@ -9,6 +9,7 @@ import type { Deps } from '../../src/gateway/deps.ts'
 import { RequestLife } from '../../src/gateway/exchange.ts'
 import { handle, run } from '../../src/gateway/handle.ts'
 import type { Grant, UpstreamAnswer, UpstreamCall } from '../../src/ports.ts'
+import { Pools } from '../../src/core/upstream/pool.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { routeWith, targetWith } from '../support/routes.ts'
 
@@ -47,6 +48,7 @@ class FakeWorld {
   readonly grants: string[] = []
   readonly deferred: Promise<unknown>[] = []
   readonly clock = new FakeClock()
+  readonly pools = new Pools()
   /** Rules of the one key there is. */
   models: ModelRules | null = null
   upstream: (call: UpstreamCall) => Promise<Outcome<UpstreamAnswer>> = () =>
@@ -82,6 +84,7 @@ class FakeWorld {
         },
         secret: (name) => (name === 'UP_KEY' ? 'sk-up' : null),
       },
+      pools: this.pools,
       recorder: {
         record: (made) => this.records.push(made),
         bug: (id) => this.bugs.push(id),

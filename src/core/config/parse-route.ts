@@ -1,9 +1,10 @@
 import { patternProblem } from '../route/path-pattern.ts'
 import { closestName } from './closest-name.ts'
-import { defaultBodyBytesMax, defaultKeySources, defaultRoute } from './defaults.ts'
+import { defaultBodyBytesMax, defaultKeySources, defaultResend, defaultRoute } from './defaults.ts'
 import { describeName, describeValue } from './describe-value.ts'
 import { corsPolicy } from './parse-cors.ts'
 import { parseHeaders } from './parse-headers.ts'
+import { parseResend } from './parse-resend.ts'
 import { parseStreams } from './parse-streams.ts'
 import { parseModels } from './parse-models.ts'
 import { dialectName, milliseconds } from './parse-target.ts'
@@ -31,6 +32,7 @@ const policyFields = [
   'bodyMs',
   'headers',
   'cors',
+  'resend',
 ]
 const llmFields = ['models', 'streams', 'opaqueBodies']
 const routeFields = [...matchFields, ...policyFields, ...llmFields, 'websocket']
@@ -96,6 +98,7 @@ export function parseRoute(place: Place, upstreams: ReadonlyMap<string, ParsedUp
     encodedSlash: optional(field('encodedSlash'), flag, defaultRoute.encodedSlash),
     models: parseModels(field('models')),
     streams: parseStreams(field('streams')),
+    resend: parseResend(field('resend'), defaultResend[dialect]),
     opaqueBodies: optional(field('opaqueBodies'), oneOf('refuse', 'pass'), defaultRoute.opaqueBodies),
   }
   const where = {

@@ -1,22 +1,19 @@
 import { BodyRewriter } from '../../core/llm/body-rewriter.ts'
 import type { BodyFacts } from '../../core/llm/body-facts.ts'
-import { scanBody } from '../../core/llm/body-scan.ts'
+import { scanBody, type BodyScan } from '../../core/llm/body-scan.ts'
 import { rewriteBody, type Edit, type RewritePlan } from '../../core/llm/body-splice.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
 import type { LlmFacts } from '../../ports.ts'
-import { carryPieces } from './carry-body.ts'
+import { carryPieces, type CarriedBody } from './carry-body.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
 import { JudgedModel } from './judged-model.ts'
 import { readWhole } from './read-whole.ts'
 import { sendable, sendableBytes, type FoundBody } from './request-body.ts'
 
-/** Up to this length a body is read before the upstream is called; above, it is rewritten on its way. */
-const wholeBytesMax = 262_144
-
-/** Judges and rewrites a JSON body: its model, and usage in its stream. */
+/** Judges and rewrites a JSON body: its model, and usage in its stream. Up to the route's bound it is read first. */
 export function inspectJson(inspection: Inspection, found: FoundBody): Awaitable<Outcome<InspectedBody>> {
   const { length } = found
-  return length !== null && length <= wholeBytesMax
+  return length !== null && length <= inspection.route.resend.bufferBytes
     ? inspectWhole(inspection, found.stream, length)
     : inspectFlowing(inspection, found)
 }
@@ -31,13 +28,20 @@ async function inspectWhole(
   // A client that has left cannot be told what was wrong with its body.
   if (isRefusal(bytes)) return x.signal.aborted ? { refused: 'client_left' } : bytes
   const scan = scanBody(bytes)
-  if (isRefusal(scan)) return scan
+  return isRefusal(scan) ? scan : writtenFor(inspection, bytes, scan)
+}
+
+function writtenFor(inspection: Inspection, bytes: Uint8Array, scan: BodyScan): Outcome<InspectedBody> {
   const judged = new JudgedModel(inspection)
   const plan = planFor(inspection, judged)
   const rewritten = rewriteBody(bytes, scan, plan)
   if (isRefusal(rewritten)) return rewritten
-  const facts = factsOf(judged, plan, scan.facts, length)
-  return { sendable: sendableBytes(rewritten), llm: { facts: () => facts } }
+  const facts = factsOf(judged, plan, scan.facts, bytes.length)
+  return {
+    sendable: sendableBytes(rewritten),
+    llm: { facts: () => facts },
+    again: (other) => writtenFor(other, bytes, scan),
+  }
 }
 
 function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): InspectedBody {
@@ -45,16 +49,20 @@ function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): 
   const plan = planFor(inspection, judged)
   const rewriter = new BodyRewriter(plan)
   let seen: BodyFacts | null = null
-  const carried = carryPieces(stream, inspection.route.bodyBytesMax, {
-    push: (chunk) => rewriter.push(chunk),
-    end: () => {
-      const ended = rewriter.end()
-      if (!isRefusal(ended)) seen = ended.facts
-      return ended
-    },
-  })
-  const facts = () => factsOf(judged, plan, seen, length ?? carried.bytes())
-  return { sendable: sendable(carried), llm: { facts } }
+  let carried: CarriedBody | null = null
+  const end = () => {
+    const ended = rewriter.end()
+    if (!isRefusal(ended)) seen = ended.facts
+    return ended
+  }
+  const carry = () =>
+    (carried = carryPieces(stream, inspection.route.bodyBytesMax, {
+      push: (chunk) => rewriter.push(chunk),
+      end,
+    }))
+  const facts = () => factsOf(judged, plan, seen, length ?? carried?.bytes() ?? 0)
+  const again = (other: Inspection) => inspectFlowing(other, { stream, length })
+  return { sendable: sendable(carry), llm: { facts }, again }
 }
 
 function planFor(inspection: Inspection, judged: JudgedModel): RewritePlan {
@@ -80,8 +88,7 @@ function factsOf(
 }
 
 /** Only chat and text completions know the option, and only of targets that take it. */
-function mayAskForUsage({ path, route }: Inspection): boolean {
-  const [target] = route.upstream.targets
+function mayAskForUsage({ path, route, includeUsage }: Inspection): boolean {
   if (route.dialect !== 'openai' || route.streams.usage === 'never') return false
-  return target?.includeUsage === true && path.endsWith('/completions')
+  return includeUsage && path.endsWith('/completions')
 }

@@ -58,6 +58,8 @@ export function inspectAt(
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
+    attempts: [],
+    answerEnded: null,
   }
   const x: Exchange = Object.assign(new CountingScope(), {
     request,

@@ -1,0 +1,131 @@
+import type { HealthPolicy } from '../config/types.ts'
+
+/** How a call ended as far as the target's health goes. `ignored`: it says nothing about the target. */
+export type HealthReport = 'answered' | 'failed' | 'ignored'
+
+/**
+ * Whether a target may be called: `well`, `probe` (only by one call at a time, to see whether it is back), `shunned`
+ * (only where no other target is left) or `open` (not at all until the time is over).
+ */
+export type Condition = 'well' | 'probe' | 'shunned' | 'open'
+
+/** Failures in a row after which a target is shunned for a moment, so that a client's own retry goes elsewhere. */
+const warningFailures = 2
+/** Share of the open time for which it is. */
+const warningShare = 0.1
+
+/**
+ * The health of one target as one isolate has seen it. A breaker opens after failures in a row and is for every target,
+ * the last one too: nothing gets through. An ejection follows from a share of failures and only makes the others
+ * preferred, so it never takes the last target away. Both end by a single probe once the open time is over.
+ */
+export class Health {
+  readonly #policy: HealthPolicy
+  /** Calls in a row that got no good answer. */
+  #failures = 0
+  /** Answers in a row that broke off. */
+  #breaks = 0
+  #openUntilMs = -Infinity
+  #cause: 'row' | 'share' | null = null
+  #probeUntilMs = -Infinity
+  #restUntilMs = -Infinity
+  #windowMs = -Infinity
+  #calls = 0
+  #bad = 0
+
+  constructor(policy: HealthPolicy) {
+    this.#policy = policy
+  }
+
+  condition(nowMs: number): Condition {
+    if (this.#cause !== null) return this.#outCondition(nowMs)
+    return nowMs < this.#restUntilMs ? 'shunned' : 'well'
+  }
+
+  #outCondition(nowMs: number): Condition {
+    if (nowMs >= this.#openUntilMs && nowMs >= this.#probeUntilMs) return 'probe'
+    return this.#cause === 'share' ? 'shunned' : 'open'
+  }
+
+  /** Milliseconds until a target that is open may be probed; at least 1. */
+  openForMs(nowMs: number): number {
+    return Math.max(1, this.#openUntilMs - nowMs, this.#probeUntilMs - nowMs)
+  }
+
+  /** Notes that the one probe is on its way; a probe that is never heard of again counts for as long as the open time. */
+  beginProbe(nowMs: number): void {
+    this.#probeUntilMs = nowMs + this.#policy.openMs
+  }
+
+  /** The target asked to be left alone, by `Retry-After` for example. */
+  rest(untilMs: number): void {
+    this.#restUntilMs = Math.max(this.#restUntilMs, untilMs)
+  }
+
+  /** Notes how a call came out, up to the headers of its answer. */
+  report(report: HealthReport, nowMs: number): void {
+    if (report === 'ignored') return this.#endProbe()
+    this.#count(report === 'failed', nowMs)
+    if (report === 'answered') return this.#recover()
+    this.#failures += 1
+    if (this.#failures >= warningFailures) this.rest(nowMs + this.#policy.openMs * warningShare)
+    this.#judge(this.#failures, nowMs)
+  }
+
+  /** Notes how an answer ended whose headers were good. */
+  reportEnd(whole: boolean, nowMs: number): void {
+    if (whole) {
+      this.#breaks = 0
+      return
+    }
+    this.#breaks += 1
+    this.#bad += 1
+    this.#judge(this.#breaks, nowMs)
+  }
+
+  /** A check from the side found the target well: it may be called again. */
+  reinstate(): void {
+    this.#recover()
+  }
+
+  #endProbe(): void {
+    this.#probeUntilMs = -Infinity
+  }
+
+  #recover(): void {
+    this.#failures = 0
+    if (this.#cause === null) return
+    this.#cause = null
+    this.#breaks = 0
+    this.#openUntilMs = -Infinity
+    this.#endProbe()
+    this.#restUntilMs = -Infinity
+    this.#windowMs = -Infinity
+  }
+
+  #count(failed: boolean, nowMs: number): void {
+    if (nowMs - this.#windowMs >= this.#policy.windowMs) {
+      this.#windowMs = nowMs
+      this.#calls = 0
+      this.#bad = 0
+    }
+    this.#calls += 1
+    if (failed) this.#bad += 1
+  }
+
+  #judge(inARow: number, nowMs: number): void {
+    const { failures, failureShare, callsMin } = this.#policy
+    const wasOut = this.#cause !== null
+    const byShare = this.#calls >= callsMin && this.#bad / this.#calls >= failureShare
+    if (inARow >= failures || (wasOut && this.#cause === 'row')) this.#open('row', nowMs)
+    else if (byShare || wasOut) this.#open('share', nowMs)
+  }
+
+  #open(cause: 'row' | 'share', nowMs: number): void {
+    // Calls that were under way when it opened say nothing new, and must not keep it open for ever.
+    if (this.#cause === cause && nowMs < this.#openUntilMs) return
+    this.#cause = cause
+    this.#openUntilMs = nowMs + this.#policy.openMs
+    this.#endProbe()
+  }
+}
