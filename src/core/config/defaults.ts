@@ -79,6 +79,7 @@ export const defaultHealth: HealthPolicy = {
   callsMin: 20,
   windowMs: 10_000,
   openMs: 10_000,
+  failFast: false,
 }
 
 export const defaultConcurrency: ConcurrencyPolicy = {

@@ -1,7 +1,7 @@
 import { defaultConcurrency, defaultHealth, defaultHedgeShare, defaultRetries } from './defaults.ts'
 import { milliseconds } from './parse-target.ts'
 import { type Fields, optional, optionalOrNull, type Place, readFields } from './place.ts'
-import { integerBetween, numberBetween, oneOf, share } from './readers.ts'
+import { flag, integerBetween, numberBetween, oneOf, share } from './readers.ts'
 import type { ConcurrencyPolicy, HealthPolicy, RetryPolicy, Upstream } from './types.ts'
 
 const retryFields = Object.keys(defaultRetries)
@@ -49,6 +49,7 @@ function parseHealth(place: Place): HealthPolicy {
     callsMin: optional(field('callsMin'), integerBetween(1, 1_000_000), defaultHealth.callsMin),
     windowMs: optional(field('windowMs'), milliseconds, defaultHealth.windowMs),
     openMs: optional(field('openMs'), milliseconds, defaultHealth.openMs),
+    failFast: optional(field('failFast'), flag, defaultHealth.failFast),
   }
 }
 

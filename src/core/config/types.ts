@@ -68,7 +68,7 @@ export interface RetryPolicy {
 
 /** When a target counts as out of order. */
 export interface HealthPolicy {
-  /** Failures in a row that open the breaker. */
+  /** Failures in a row that take a target out. */
   readonly failures: number
   /** Share of `callsMin` calls and more within `windowMs` whose failing makes others preferred. */
   readonly failureShare: number
@@ -76,6 +76,8 @@ export interface HealthPolicy {
   readonly windowMs: number
   /** How long a target is out before it is probed. */
   readonly openMs: number
+  /** Whether a target that is out because it gave no answers gets no calls at all, though no other is left. */
+  readonly failFast: boolean
 }
 
 /** How many calls of one target an isolate has at a time. */

@@ -25,8 +25,8 @@ export type Onward = 'nowhere' | 'elsewhere' | 'anywhere'
 const nothingSent: ReadonlySet<number> = new Set([521, 522, 523, 525, 526, 530])
 /** The target says that it did not do what was asked. */
 const declined: ReadonlySet<number> = new Set([429, 503, 529])
-/** Of the client's making: the method or the protocol version is not one the server has. */
-const clientMade: ReadonlySet<number> = new Set([501, 505])
+/** Not the target's failing: a method or protocol version that it does not have, a request that goes round in circles. */
+const notItsFault: ReadonlySet<number> = new Set([501, 505, 508])
 const credentialTrouble: ReadonlySet<number> = new Set([401, 402, 403])
 
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
@@ -50,7 +50,7 @@ function afterAnswer(status: number, { harmless, llm, ownCredential }: Resending
   if (nothingSent.has(status)) return 'anywhere'
   if (credentialTrouble.has(status)) return llm && ownCredential ? 'elsewhere' : 'nowhere'
   if (declined.has(status)) return harmless ? 'anywhere' : 'elsewhere'
-  if (status < 500 || clientMade.has(status)) return 'nowhere'
+  if (status < 500 || notItsFault.has(status)) return 'nowhere'
   if (harmless) return 'anywhere'
   return llm && status < 600 ? 'elsewhere' : 'nowhere'
 }
@@ -69,9 +69,9 @@ function afterRefusal(refused: Refusal['refused'], { harmless }: Resending): Onw
 /** What an attempt says about its target. Mistakes and departures of clients say nothing. */
 export function healthReport(came: CameBack): HealthReport {
   if (came.kind === 'answer') {
-    return came.status >= 500 && !clientMade.has(came.status) ? 'failed' : 'answered'
+    return came.status >= 500 && !notItsFault.has(came.status) ? 'failed' : 'answered'
   }
-  return slowOrGone.has(came.refused) ? 'failed' : 'ignored'
+  return slowOrGone.has(came.refused) ? 'unanswered' : 'ignored'
 }
 
 const slowOrGone: ReadonlySet<Refusal['refused']> = new Set([

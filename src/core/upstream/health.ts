@@ -1,7 +1,10 @@
 import type { HealthPolicy } from '../config/types.ts'
 
-/** How a call ended as far as the target's health goes. `ignored`: it says nothing about the target. */
-export type HealthReport = 'answered' | 'failed' | 'ignored'
+/**
+ * How a call ended as far as the target's health goes. `failed`: it answered with an error of its own; `unanswered`: not
+ * at all; `ignored`: this says nothing about the target.
+ */
+export type HealthReport = 'answered' | 'failed' | 'unanswered' | 'ignored'
 
 /**
  * Whether a target may be called: `well`, `probe` (only by one call at a time, to see whether it is back), `shunned`
@@ -15,18 +18,20 @@ const warningFailures = 2
 const warningShare = 0.1
 
 /**
- * The health of one target as one isolate has seen it. A breaker opens after failures in a row and is for every target,
- * the last one too: nothing gets through. An ejection follows from a share of failures and only makes the others
- * preferred, so it never takes the last target away. Both end by a single probe once the open time is over.
+ * The health of one target as one isolate has seen it. Failures in a row, or a share of the calls, take it out: others are
+ * preferred, but the last one is still called, since a few requests that a target cannot bear must not cut everyone
+ * off. Where the upstream fails fast, calls in a row that got no answer at all open a breaker: nothing gets through, to
+ * the last target neither. Either ends by a single probe once the time is over.
  */
 export class Health {
   readonly #policy: HealthPolicy
-  /** Calls in a row that got no good answer. */
+  /** Calls in a row that got no good answer, and that got none at all. */
   #failures = 0
+  #unanswered = 0
   /** Answers in a row that broke off. */
   #breaks = 0
   #openUntilMs = -Infinity
-  #cause: 'row' | 'share' | null = null
+  #out: 'open' | 'shunned' | null = null
   #probeUntilMs = -Infinity
   #restUntilMs = -Infinity
   #windowMs = -Infinity
@@ -38,13 +43,8 @@ export class Health {
   }
 
   condition(nowMs: number): Condition {
-    if (this.#cause !== null) return this.#outCondition(nowMs)
-    return nowMs < this.#restUntilMs ? 'shunned' : 'well'
-  }
-
-  #outCondition(nowMs: number): Condition {
-    if (nowMs >= this.#openUntilMs && nowMs >= this.#probeUntilMs) return 'probe'
-    return this.#cause === 'share' ? 'shunned' : 'open'
+    if (this.#out === null) return nowMs < this.#restUntilMs ? 'shunned' : 'well'
+    return nowMs >= this.#openUntilMs && nowMs >= this.#probeUntilMs ? 'probe' : this.#out
   }
 
   /** Milliseconds until a target that is open may be probed; at least 1. */
@@ -65,9 +65,10 @@ export class Health {
   /** Notes how a call came out, up to the headers of its answer. */
   report(report: HealthReport, nowMs: number): void {
     if (report === 'ignored') return this.#endProbe()
-    this.#count(report === 'failed', nowMs)
+    this.#count(report !== 'answered', nowMs)
     if (report === 'answered') return this.#recover()
     this.#failures += 1
+    this.#unanswered = report === 'unanswered' ? this.#unanswered + 1 : 0
     if (this.#failures >= warningFailures) this.rest(nowMs + this.#policy.openMs * warningShare)
     this.#judge(this.#failures, nowMs)
   }
@@ -94,8 +95,9 @@ export class Health {
 
   #recover(): void {
     this.#failures = 0
-    if (this.#cause === null) return
-    this.#cause = null
+    this.#unanswered = 0
+    if (this.#out === null) return
+    this.#out = null
     this.#breaks = 0
     this.#openUntilMs = -Infinity
     this.#endProbe()
@@ -114,17 +116,16 @@ export class Health {
   }
 
   #judge(inARow: number, nowMs: number): void {
-    const { failures, failureShare, callsMin } = this.#policy
-    const wasOut = this.#cause !== null
+    const { failures, failureShare, callsMin, failFast } = this.#policy
     const byShare = this.#calls >= callsMin && this.#bad / this.#calls >= failureShare
-    if (inARow >= failures || (wasOut && this.#cause === 'row')) this.#open('row', nowMs)
-    else if (byShare || wasOut) this.#open('share', nowMs)
+    if (failFast && this.#unanswered >= failures) this.#takeOut('open', nowMs)
+    else if (inARow >= failures || byShare || this.#out !== null) this.#takeOut('shunned', nowMs)
   }
 
-  #open(cause: 'row' | 'share', nowMs: number): void {
-    // Calls that were under way when it opened say nothing new, and must not keep it open for ever.
-    if (this.#cause === cause && nowMs < this.#openUntilMs) return
-    this.#cause = cause
+  #takeOut(out: 'open' | 'shunned', nowMs: number): void {
+    // Calls that were under way when it went out say nothing new, and must not keep it out for ever.
+    if (this.#out === out && nowMs < this.#openUntilMs) return
+    this.#out = out
     this.#openUntilMs = nowMs + this.#policy.openMs
     this.#endProbe()
   }

@@ -32,7 +32,7 @@ export class HeldCall {
       times.observe(tookMs, nowMs)
       times.record(tookMs)
     }
-    if (report === 'failed') times.observe(Math.max(tookMs ?? 0, failureMs), nowMs)
+    if (report === 'failed' || report === 'unanswered') times.observe(Math.max(tookMs ?? 0, failureMs), nowMs)
     if (!this.#untilEnd || report !== 'answered') this.#slot.release()
   }
 
