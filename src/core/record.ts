@@ -1,12 +1,6 @@
 import type { Usage } from './llm/usage.ts'
-import type { Attempt } from './upstream/attempt.ts'
+import type { AttemptRecord } from './upstream/attempt.ts'
 import type { Ending } from './stream/ending.ts'
-
-/** An attempt, and what it cost beside the request's own cost. */
-export interface AttemptRecord extends Attempt {
-  /** Micro-dollars by estimate of a call that was given up for another one; null for all others. */
-  readonly costMicroUsd: number | null
-}
 
 /** The one line per request that metrics, logs and usage are made of. No bodies, no secrets, no query strings. */
 export interface RequestRecord {

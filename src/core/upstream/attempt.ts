@@ -11,3 +11,9 @@ export interface Attempt {
   /** Status of the answer; null where there was none. */
   readonly status: number | null
 }
+
+/** An attempt, and what it cost beside the request's own cost. */
+export interface AttemptRecord extends Attempt {
+  /** Micro-dollars by estimate of a call that was given up for another one; null for all others. */
+  readonly costMicroUsd: number | null
+}
