@@ -99,7 +99,7 @@ describe('the page on configuration says of', () => {
   })
 
   it('upstreams what holds by default, and every setting', () => {
-    const said = defaultsBetween('### `upstreams`', 'Each of `targets`')
+    const said = defaultsBetween('### `upstreams`', 'What each does')
     expect(Object.keys(said)).toEqual(Object.keys(schema.$defs.upstream.properties))
     expect(said).toMatchObject({ choose: 'ordered', hedgeShare: defaultHedgeShare })
   })
@@ -107,7 +107,7 @@ describe('the page on configuration says of', () => {
   it.each([
     ['retries', 'Each `health`', defaultRetries, schema.$defs.retries.properties],
     ['health', 'Each `concurrency`', defaultHealth, schema.$defs.health.properties],
-    ['concurrency', '### `routes`', defaultConcurrency, schema.$defs.concurrency.properties],
+    ['concurrency', 'Each of `targets`', defaultConcurrency, schema.$defs.concurrency.properties],
   ])('%s what holds by default, and every setting', (name, to, defaults, properties) => {
     const said = defaultsBetween(`Each \`${name}\``, to)
     const bySchema = Object.entries(properties as Record<string, { readonly default: unknown }>)
