@@ -34,6 +34,7 @@ export class Health {
   #out: 'open' | 'shunned' | null = null
   #probeUntilMs = -Infinity
   #restUntilMs = -Infinity
+  #warnedUntilMs = -Infinity
   #windowMs = -Infinity
   #calls = 0
   #bad = 0
@@ -43,7 +44,9 @@ export class Health {
   }
 
   condition(nowMs: number): Condition {
-    if (this.#out === null) return nowMs < this.#restUntilMs ? 'shunned' : 'well'
+    if (this.#out === null) {
+      return nowMs < this.#restUntilMs || nowMs < this.#warnedUntilMs ? 'shunned' : 'well'
+    }
     return nowMs >= this.#openUntilMs && nowMs >= this.#probeUntilMs ? 'probe' : this.#out
   }
 
@@ -66,10 +69,10 @@ export class Health {
   report(report: HealthReport, nowMs: number): void {
     if (report === 'ignored') return this.#endProbe()
     this.#count(report !== 'answered', nowMs)
-    if (report === 'answered') return this.#recover()
+    if (report === 'answered') return this.#recover(nowMs)
     this.#failures += 1
     this.#unanswered = report === 'unanswered' ? this.#unanswered + 1 : 0
-    if (this.#failures >= warningFailures) this.rest(nowMs + this.#policy.openMs * warningShare)
+    if (this.#failures >= warningFailures) this.#warnedUntilMs = nowMs + this.#policy.openMs * warningShare
     this.#judge(this.#failures, nowMs)
   }
 
@@ -86,22 +89,23 @@ export class Health {
 
   /** A check from the side found the target well: it may be called again. */
   reinstate(): void {
-    this.#recover()
+    this.#recover(this.#openUntilMs)
   }
 
   #endProbe(): void {
     this.#probeUntilMs = -Infinity
   }
 
-  #recover(): void {
+  /** A good answer ends what failures began; while a target is out, only one that came after its time. */
+  #recover(nowMs: number): void {
     this.#failures = 0
     this.#unanswered = 0
-    if (this.#out === null) return
+    this.#warnedUntilMs = -Infinity
+    if (this.#out === null || nowMs < this.#openUntilMs) return
     this.#out = null
     this.#breaks = 0
     this.#openUntilMs = -Infinity
     this.#endProbe()
-    this.#restUntilMs = -Infinity
     this.#windowMs = -Infinity
   }
 
