@@ -15,7 +15,7 @@ export type Condition = 'well' | 'probe' | 'shunned' | 'open'
 /** Failures in a row after which a target is shunned for a moment, so that a client's own retry goes elsewhere. */
 const warningFailures = 2
 /** Share of the open time for which it is. */
-const warningShare = 0.1
+const warningShare = 0.5
 
 /**
  * The health of one target as one isolate has seen it. Failures in a row, or a share of the calls, take it out: others are
