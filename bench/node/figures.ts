@@ -5,6 +5,7 @@ import { currentBundle } from '../rig/bundle.ts'
 import { hostileArea } from './areas/hostile.ts'
 import { llmArea } from './areas/llm.ts'
 import { pipelineArea, type AreaOptions } from './areas/pipeline.ts'
+import { upstreamsArea } from './areas/upstreams.ts'
 import { quietOrDoubts, readPressure } from './guard.ts'
 import { describeMachine } from './machine.ts'
 import { figureLine, type Figure, type Findings, type RunReport } from './report.ts'
@@ -13,6 +14,7 @@ const areas: Readonly<Record<string, (findings: Findings, options: AreaOptions) 
   hostile: hostileArea,
   llm: llmArea,
   pipeline: pipelineArea,
+  upstreams: upstreamsArea,
 }
 const quietWaitMs = 15_000
 const seed = 20_261_123

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { RequestRecord } from '../../src/core/record.ts'
 import { leaks } from '../support/canaries.ts'
@@ -6,6 +7,7 @@ import { eventually } from '../support/eventually.ts'
 import { freePort, startGatewayUnderTest, type GatewayUnderTest } from '../support/gateway-under-test.ts'
 import { exchange, type RawAnswer } from '../support/raw-client.ts'
 import {
+  answerHead,
   startScriptedUpstream,
   wholeAnswer,
   type Script,
@@ -50,53 +52,55 @@ const faults = {
   fails: answering(500),
   declines: answering(503),
   unreached: answering(522),
+  'refuses the secret': answering(401),
+  'dies in its answer': (async (x) => {
+    await x.bodyEnd()
+    await x.send(answerHead(200, { 'content-type': 'application/json', 'content-length': '100' }))
+    await x.send('{"begun":')
+    await x.wait(50)
+    x.close()
+  }) as Script,
 } as const
 
 type Fault = keyof typeof faults
-/** Method, policy, fault; then the status the client sees and the requests at each origin. */
-type Row = readonly ['GET' | 'POST', string, Fault, number, readonly [number, number]]
+/** A line of the table in docs/upstreams.md. */
+interface Row {
+  readonly method: string
+  readonly policy: string
+  readonly fault: Fault
+  readonly status: number
+  /** Requests at each origin. */
+  readonly asked: readonly number[]
+  readonly charged: string
+  /** An upstream of its own: what one line teaches about a target must not decide on the next. */
+  readonly upstream: string
+}
 
-const rows: readonly Row[] = [
-  ['GET', 'plain-pair', 'resets', 200, [1, 1]],
-  ['GET', 'plain-pair', 'silent', 200, [1, 1]],
-  ['GET', 'plain-pair', 'limited', 200, [1, 1]],
-  ['GET', 'plain-pair', 'fails', 200, [1, 1]],
-  ['GET', 'plain-pair', 'declines', 200, [1, 1]],
-  ['GET', 'plain-pair', 'unreached', 200, [1, 1]],
-  ['POST', 'plain-pair', 'resets', 502, [1, 0]],
-  ['POST', 'plain-pair', 'fails', 500, [1, 0]],
-  ['POST', 'plain-pair', 'limited', 429, [1, 0]],
-  ['POST', 'buffered-pair', 'resets', 502, [1, 0]],
-  ['POST', 'buffered-pair', 'silent', 504, [1, 0]],
-  ['POST', 'buffered-pair', 'fails', 500, [1, 0]],
-  ['POST', 'buffered-pair', 'limited', 200, [1, 1]],
-  ['POST', 'buffered-pair', 'declines', 200, [1, 1]],
-  ['POST', 'buffered-pair', 'unreached', 200, [1, 1]],
-  ['POST', 'unsafe-pair', 'resets', 200, [1, 1]],
-  ['POST', 'unsafe-pair', 'silent', 200, [1, 1]],
-  ['POST', 'unsafe-pair', 'fails', 200, [1, 1]],
-  ['POST', 'llm-pair', 'resets', 502, [1, 0]],
-  ['POST', 'llm-pair', 'silent', 504, [1, 0]],
-  ['POST', 'llm-pair', 'limited', 200, [1, 1]],
-  ['POST', 'llm-pair', 'fails', 200, [1, 1]],
-  ['POST', 'llm-pair', 'declines', 200, [1, 1]],
-  ['POST', 'llm-unsafe-pair', 'resets', 200, [1, 1]],
-  ['POST', 'llm-unsafe-pair', 'silent', 200, [1, 1]],
-  ['GET', 'plain-alone', 'resets', 502, [3, 0]],
-  ['GET', 'plain-alone', 'silent', 504, [1, 0]],
-  ['GET', 'plain-alone', 'fails', 500, [3, 0]],
-  ['GET', 'plain-alone', 'limited', 429, [1, 0]],
-  ['POST', 'llm-alone', 'fails', 500, [1, 0]],
-  ['POST', 'llm-alone', 'limited', 429, [1, 0]],
-  ['POST', 'unsafe-alone', 'resets', 502, [3, 0]],
-]
+function readRows(): Row[] {
+  const page = readFileSync(new URL('../../docs/upstreams.md', import.meta.url), 'utf8')
+  const [table = ''] = page.slice(page.indexOf('| request ')).split('\n\n')
+  const lines = table.split('\n').filter((line) => line.startsWith('| `'))
+  return lines.map((line, at) => {
+    const cells = line.split('|').map((cell) => cell.trim().replaceAll('`', ''))
+    const [, method = '', policy = '', fault = '', status = '', asked = '', charged = ''] = cells
+    if (!Object.hasOwn(faults, fault)) throw new Error(`nobody knows the fault ${fault}`)
+    return {
+      method,
+      policy,
+      fault: fault as Fault,
+      status: Number(status),
+      asked: asked.split(', ').map(Number),
+      charged,
+      upstream: `${policy}-${at}`,
+    }
+  })
+}
+
+const rows = readRows()
 
 function kindOf(policy: string): (typeof kinds)[keyof typeof kinds] {
   return kinds[policy.replace(/-(pair|alone)$/, '') as keyof typeof kinds]
 }
-
-/** Each row has an upstream of its own: what one teaches about a target must not decide on the next. */
-const upstreamOf = (row: Row): string => `${row[1]}-${rows.indexOf(row)}`
 
 beforeAll(async () => {
   one = await startScriptedUpstream()
@@ -113,7 +117,7 @@ beforeAll(async () => {
   })
   const extra = ['plain-pair', 'plain-alone', 'llm-pair', 'llm-unsafe-pair', 'buffered-pair']
   const pools = [
-    ...rows.map((row) => [upstreamOf(row), poolOf(row[1])] as const),
+    ...rows.map((row) => [row.upstream, poolOf(row.policy)] as const),
     ...extra.flatMap((policy) => [0, 1, 2, 3].map((at) => [`${policy}-x${at}`, poolOf(policy)] as const)),
   ]
   const dead = `http://127.0.0.1:${await freePort()}`
@@ -201,21 +205,18 @@ async function recordOf(answer: RawAnswer): Promise<RequestRecord> {
 }
 
 describe('a target that', () => {
-  it.each(rows)('C60: at %s on %s %s: the client sees %i', async (...row) => {
-    const [method, , fault, status, asked] = row
-    const route = upstreamOf(rows.find((each) => each.every((cell, at) => cell === row[at])) ?? row)
+  it.each(rows)('C60: $fault, at $method on $policy: the client sees $status', async (row) => {
+    const { method, fault, status, asked, charged, upstream } = row
     one.on('*', faults[fault])
     const body = method === 'POST' ? chat : undefined
-    const answer = await ask(route, { method, ...(body !== undefined && { body }) })
+    const answer = await ask(upstream, { method, ...(body !== undefined && { body }) })
     expect(answer.status).toBe(status)
     expect([one.requests().length, two.requests().length]).toEqual(asked)
     const record = await recordOf(answer)
-    const targets = record.attempts.map(({ target }) => target)
-    expect(targets).toEqual([
-      ...Array<string>(asked[0]).fill(`${route}/0`),
-      ...Array<string>(asked[1]).fill(`${route}/1`),
-    ])
+    const targets = asked.flatMap((times, at) => Array<string>(times).fill(`${upstream}/${at}`))
+    expect(record.attempts.map(({ target }) => target)).toEqual(targets)
     expect(record.target).toBe(targets.at(-1))
+    expect(record.usage === null ? 'nothing' : 'once').toBe(charged)
     if (status === 200) expect(record.attempts.at(-1)).toMatchObject({ result: 'answered', status: 200 })
   })
 
@@ -422,8 +423,12 @@ describe('retries', () => {
 
 it('a body of random bytes reaches the second target as it was sent', async () => {
   one.on('*', faults.declines)
+  two.on('*', async (x) => {
+    await x.bodyEnd()
+    await good('two')(x)
+  })
   const body = randomBytes(50_000).toString('base64')
   const answer = await ask('buffered-pair-x0', { method: 'POST', body })
   expect(answer.status).toBe(200)
-  expect(two.requests()[0]?.body.toString()).toBe(body)
+  expect(two.requests()[0]?.body.toString() === body).toBe(true)
 })
