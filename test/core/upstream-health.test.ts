@@ -4,7 +4,14 @@ import { defaultHealth } from '../../src/core/config/defaults.ts'
 import type { HealthPolicy } from '../../src/core/config/types.ts'
 import { Health, type HealthReport } from '../../src/core/upstream/health.ts'
 
-const policy: HealthPolicy = { ...defaultHealth, failures: 3, callsMin: 10, openMs: 1_000, windowMs: 5_000 }
+const policy: HealthPolicy = {
+  ...defaultHealth,
+  failures: 3,
+  failureShare: 0.5,
+  callsMin: 10,
+  openMs: 1_000,
+  windowMs: 5_000,
+}
 const fast: HealthPolicy = { ...policy, failFast: true }
 
 function after(reports: readonly HealthReport[], of: HealthPolicy = policy): Health {

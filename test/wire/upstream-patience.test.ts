@@ -46,6 +46,7 @@ beforeAll(async () => {
       retries: { baseMs: 1, capMs: 10 },
       concurrency: { max: 100 },
     },
+    flapping: { dialect: 'http', targets: pair },
     reused: { dialect: 'http', targets: [{ origin: one.url }] },
   }
   const resend: Readonly<Record<string, object>> = {
@@ -252,6 +253,8 @@ describe('an outage', () => {
     expect(refused.every(({ status }) => status === 503)).toBe(true)
     const minimum = phaseMs / 1_000 + 10
     expect(arrivals.length).toBeLessThanOrEqual(refused.length * 1.2 + minimum)
+    // Answers that nobody sees are read to their end, so a target in trouble has no new connections to make.
+    expect(one.connections()).toBeLessThan(arrivals.length / 10)
     arrivals.length = 0
     one.on('*', noting(good))
     const served = await run()
@@ -264,6 +267,21 @@ describe('an outage', () => {
       )
       expect(within.length).toBeLessThanOrEqual(perSecond * 1.5)
     }
+  })
+})
+
+describe('a target that flaps', () => {
+  it('is noticed by no client, and costs no more attempts than the budget allows', async () => {
+    let turn = 0
+    one.on('*', (x) => {
+      turn += 1
+      return turn % 3 === 0 ? fails(x) : good(x)
+    })
+    const requests = 90
+    for (let at = 0; at < requests; at += 1) expect((await get('flapping')).status).toBe(200)
+    const attempts = one.requests().length + two.requests().length
+    expect(attempts).toBeGreaterThan(requests)
+    expect(attempts).toBeLessThanOrEqual(requests * 1.2 + 10 + 5)
   })
 })
 

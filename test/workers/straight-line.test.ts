@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { compileConfig } from '../../src/core/config/compile.ts'
 import type { ModelRules, Route } from '../../src/core/config/types.ts'
+import { defaultConcurrency } from '../../src/core/config/defaults.ts'
 import { TokenEstimator } from '../../src/core/llm/estimate.ts'
 import { isRefusal, type Outcome } from '../../src/core/outcome.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
@@ -11,7 +12,10 @@ import { handle, run } from '../../src/gateway/handle.ts'
 import type { Grant, UpstreamAnswer, UpstreamCall } from '../../src/ports.ts'
 import { Pools } from '../../src/core/upstream/pool.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { routeWith, targetWith } from '../support/routes.ts'
+import { routeWith, targetWith, upstreamWith } from '../support/routes.ts'
+
+const poolChoices = ['ordered', 'weighted', 'least-loaded', 'sticky-key', 'sticky-prefix'] as const
+const threeTargets = [0, 1, 2].map((at) => targetWith({ id: `up/${at}`, origin: `https://up${at}.test` }))
 
 const secretTarget = targetWith({
   dialect: 'openai',
@@ -19,6 +23,13 @@ const secretTarget = targetWith({
 })
 const routes: readonly Route[] = [
   routeWith({ id: 'open', path: '/open/*', auth: 'none' }),
+  ...poolChoices.map((choose) =>
+    routeWith({
+      id: choose,
+      path: `/pool/${choose}`,
+      upstream: upstreamWith(threeTargets, { choose, concurrency: { ...defaultConcurrency, max: 1 } }),
+    }),
+  ),
   routeWith({ id: 'listed', path: '/listed', rewrite: '/v1/models', dialect: 'openai' }, secretTarget),
   routeWith({ id: 'llm', path: '/v1/*', dialect: 'openai', bodyBytesMax: 100 }, secretTarget),
 ]
@@ -121,6 +132,10 @@ function llmRequest(init: RequestInit = {}): Request {
 describe('the warm path', () => {
   const known = { headers: { authorization: 'Bearer slc_known' } }
   const bodiless: [string, Request][] = [
+    ...poolChoices.map((choose): [string, Request] => [
+      `a pool of targets, ${choose}`,
+      new Request(`http://gw.test/pool/${choose}`, known),
+    ]),
     ['a plain route', new Request('http://gw.test/open/x', { method: 'POST', body: 'x' })],
     ['an LLM route, for a request without a body', new Request('http://gw.test/v1/models', known)],
   ]
@@ -311,6 +326,58 @@ describe('what the upstream gets', () => {
     expect(call?.headers.get('authorization')).toBe('Bearer sk-up')
     expect(JSON.stringify([...(call?.headers ?? [])])).not.toContain('slc_')
     expect(call?.body).toEqual({ kind: 'none' })
+  })
+})
+
+describe('the place a request takes at a target', () => {
+  const asking = () =>
+    new Request('http://gw.test/pool/ordered', { headers: { authorization: 'Bearer slc_known' } })
+
+  test('is free again after an answer, a refusal and a bug', async () => {
+    const world = new FakeWorld()
+    const endings: FakeWorld['upstream'][] = [
+      world.upstream,
+      failing('client_left'),
+      () => Promise.reject(new Error('a bug')),
+    ]
+    for (let at = 0; at < 9; at += 1) {
+      world.upstream = endings[at % 3] ?? world.upstream
+      await world.handle(asking())
+    }
+    // With one place each, a target that kept one would have been passed over.
+    expect(world.calls.map(({ target }) => target.id)).toEqual(Array<string>(9).fill('up/0'))
+  })
+
+  test('is waited for when all are taken, and a client that leaves waits no longer', async () => {
+    const world = new FakeWorld()
+    const answers: (() => void)[] = []
+    world.upstream = () =>
+      new Promise((resolve) => {
+        const response = new Response(null, { status: 204 })
+        answers.push(() => resolve({ response, abort() {}, remainingMs: 1000, timer }))
+      })
+    const served = [0, 1, 2].map(() => world.handle(asking()))
+    await world.clock.advance(0)
+    expect(world.calls.map(({ target }) => target.id)).toEqual(['up/0', 'up/1', 'up/2'])
+    const leaving = new AbortController()
+    const left = world.handle(new Request(asking(), { signal: leaving.signal }))
+    const patient = world.handle(asking())
+    const late = world.handle(asking())
+    await world.clock.advance(100)
+    leaving.abort()
+    answers.shift()?.()
+    await world.clock.advance(100)
+    expect((await left).status).toBe(499)
+    expect(world.calls).toHaveLength(4)
+    await world.clock.advance(2_000)
+    expect((await late).status).toBe(503)
+    for (const answer of answers) answer()
+    expect((await patient).status).toBe(204)
+    await Promise.all(served)
+    expect(world.records.map(({ refused }) => refused).filter((each) => each !== null)).toEqual([
+      'client_left',
+      'upstream_busy',
+    ])
   })
 })
 

@@ -75,7 +75,7 @@ export const defaultRetries: RetryPolicy = {
 
 export const defaultHealth: HealthPolicy = {
   failures: 5,
-  failureShare: 0.5,
+  failureShare: 0.2,
   callsMin: 20,
   windowMs: 10_000,
   openMs: 10_000,

@@ -59,10 +59,20 @@ export function holdUntilMs({ deps, outbound }: Job, { target }: Member): number
 
 /** Calls a target once. The call is on its way when this returns. What came of it is noted for the pool. */
 export async function attemptOnce(job: Job, terms: AttemptTerms): Promise<Tried> {
-  const { member } = terms
   const { clock } = job.deps
   const begunMs = clock.nowMs()
   const held = begin(job, terms, begunMs)
+  try {
+    return await attempt(job, terms, held, begunMs)
+  } catch (bug) {
+    held.drop(clock.nowMs())
+    throw bug
+  }
+}
+
+async function attempt(job: Job, terms: AttemptTerms, held: HeldCall, begunMs: number): Promise<Tried> {
+  const { member } = terms
+  const { clock } = job.deps
   const prepared = prepareCall(job, terms, begunMs)
   if (isRefusal(prepared)) return conclude(job, terms, { held, begunMs, outcome: prepared, erred: false })
   const answered = await job.deps.upstreams.call(prepared.call, terms.scope)
@@ -162,7 +172,7 @@ function conclude(job: Job, { member, waitMs }: AttemptTerms, conclusion: Conclu
   if (came.kind === 'answer' && asksForRest.has(came.status)) {
     member.health.rest(nowMs + Math.min(restMsMax, askedMs ?? restMs))
   }
-  const attempt = {
+  const told = {
     target: member.target.id,
     waitMs,
     tookMs: nowMs - begunMs,
@@ -170,7 +180,7 @@ function conclude(job: Job, { member, waitMs }: AttemptTerms, conclusion: Conclu
     status: isRefusal(outcome) ? null : outcome.response.status,
   }
   const { sendable = null, secret = null } = prepared ?? {}
-  return { member, held, outcome, came, retryAfterMs: askedMs, sendable, secret, attempt }
+  return { member, held, outcome, came, retryAfterMs: askedMs, sendable, secret, attempt: told }
 }
 
 /** A stream that begins with an error is an answer of 500 that came late. */

@@ -20,7 +20,7 @@ export async function goOn(job: Job, first: Promise<Tried>): Promise<Outcome<Ups
     noteAttempt(job, tried.attempt)
     const step = nextStep(job, tried)
     if (step === null) return finish(job, tried)
-    discard(tried, job.deps.clock.nowMs())
+    discard(job.x, tried, job.deps.clock.nowMs())
     if (step.waitMs > 0) await pause(job, step.waitMs)
     if (job.x.signal.aborted) {
       step.slot.release()

@@ -44,7 +44,7 @@ function race(job: Job, terms: AttemptTerms, delayMs: number): Promise<Tried> {
         // A leg that failed leaves the race to the other one.
         isOneOut = true
         noteAttempt(job, tried.attempt)
-        return discard(tried, clock.nowMs())
+        return discard(job.x, tried, clock.nowMs())
       }
       dropLeg(job, other)
       resolve(tried)
@@ -87,6 +87,6 @@ function dropLeg(job: Job, { terms, abort, begunMs, tried }: Leg): void {
   const target = terms.member.target.id
   noteAttempt(job, { target, waitMs: terms.waitMs, tookMs, result: 'hedge_lost', status: null })
   abort.abort()
-  const dropped = tried.then((late) => discard(late, clock.nowMs()))
+  const dropped = tried.then((late) => discard(job.x, late, clock.nowMs()))
   job.x.defer(dropped.catch(() => {}))
 }
