@@ -100,6 +100,12 @@ describe('a pool', () => {
     expect(pool.first(wish, 1)).toMatchObject({ kind: 'free', member: pool.members[0] })
   })
 
+  it('goes on calling a last target that waits for its check', () => {
+    const pool = poolOf(targets(1, () => ({ checkPath: '/v1/models' })))
+    openUp(pool.members[0])
+    for (const nowMs of [1, 9_999, 10_000, 99_999]) expect(pool.first(wish, nowMs).kind).toBe('free')
+  })
+
   it('refuses at once where all fail fast, and says for how long', () => {
     const { health } = upstreamWith([])
     const pool = poolOf(targets(2), { health: { ...health, failFast: true } })

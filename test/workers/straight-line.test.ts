@@ -329,10 +329,11 @@ describe('what the upstream gets', () => {
   })
 })
 
-describe('the place a request takes at a target', () => {
-  const asking = () =>
-    new Request('http://gw.test/pool/ordered', { headers: { authorization: 'Bearer slc_known' } })
+function toPool(): Request {
+  return new Request('http://gw.test/pool/ordered', { headers: { authorization: 'Bearer slc_known' } })
+}
 
+describe('the place a request takes at a target', () => {
   test('is free again after an answer, a refusal and a bug', async () => {
     const world = new FakeWorld()
     const endings: FakeWorld['upstream'][] = [
@@ -342,10 +343,10 @@ describe('the place a request takes at a target', () => {
     ]
     for (let at = 0; at < 9; at += 1) {
       world.upstream = endings[at % 3] ?? world.upstream
-      await world.handle(asking())
+      await world.handle(toPool())
     }
     // With one place each, a target that kept one would have been passed over.
-    expect(world.calls.map(({ target }) => target.id)).toEqual(Array<string>(9).fill('up/0'))
+    expect(world.calls.map((call) => call.target.id)).toEqual(Array<string>(9).fill('up/0'))
   })
 
   test('is waited for when all are taken, and a client that leaves waits no longer', async () => {
@@ -356,13 +357,13 @@ describe('the place a request takes at a target', () => {
         const response = new Response(null, { status: 204 })
         answers.push(() => resolve({ response, abort() {}, remainingMs: 1000, timer }))
       })
-    const served = [0, 1, 2].map(() => world.handle(asking()))
+    const served = [0, 1, 2].map(() => world.handle(toPool()))
     await world.clock.advance(0)
-    expect(world.calls.map(({ target }) => target.id)).toEqual(['up/0', 'up/1', 'up/2'])
+    expect(world.calls.map((call) => call.target.id)).toEqual(['up/0', 'up/1', 'up/2'])
     const leaving = new AbortController()
-    const left = world.handle(new Request(asking(), { signal: leaving.signal }))
-    const patient = world.handle(asking())
-    const late = world.handle(asking())
+    const left = world.handle(new Request(toPool(), { signal: leaving.signal }))
+    const patient = world.handle(toPool())
+    const late = world.handle(toPool())
     await world.clock.advance(100)
     leaving.abort()
     answers.shift()?.()

@@ -50,6 +50,11 @@ export class Health {
     return nowMs >= this.#openUntilMs && nowMs >= this.#probeUntilMs ? 'probe' : this.#out
   }
 
+  /** Whether the breaker is open, so that not even a last target may be called without a probe. */
+  get isOpen(): boolean {
+    return this.#out === 'open'
+  }
+
   /** Milliseconds until a target that is open may be probed; at least 1. */
   openForMs(nowMs: number): number {
     return Math.max(1, this.#openUntilMs - nowMs, this.#probeUntilMs - nowMs)

@@ -57,11 +57,11 @@ export class Pool {
     return null
   }
 
-  /** Those that are well or to be probed; where there are none, those that are only shunned. */
+  /** Those that are well or to be probed; where there are none, all whose breaker is not open. */
   #usable(members: readonly Member[], nowMs: number): readonly Member[] {
     const preferred = members.filter((member) => isPreferred(member, nowMs))
     if (preferred.length > 0) return preferred
-    return members.filter(({ health }) => health.condition(nowMs) === 'shunned')
+    return members.filter(({ health }) => !health.isOpen)
   }
 
   #openForMs(nowMs: number): number {

@@ -70,7 +70,7 @@ export function startJob(x: Exchange, outbound: OutboundRequest, caller: Caller,
 function stickTo(
   x: Exchange,
   { sendable }: OutboundRequest,
-  { principal }: Caller,
+  { principal, settings }: Caller,
   pool: Pool,
 ): number | null {
   const { choose } = pool.upstream
@@ -79,7 +79,7 @@ function stickTo(
     return hashPrefix(sendable.body.bytes, prefixBytes)
   }
   if (principal.kind === 'key') return hashText(`${principal.account}/${principal.keyId}`)
-  const address = x.request.headers.get('cf-connecting-ip')
+  const address = settings.clientAddress === 'cloudflare' ? x.request.headers.get('cf-connecting-ip') : null
   return address === null ? null : hashText(address)
 }
 
