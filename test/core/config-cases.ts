@@ -381,6 +381,7 @@ export const goodCases: readonly (readonly [name: string, document: unknown])[] 
       timeouts: { firstContentMs: 5 },
     }),
   ],
+  ['as many calls as come', pool({ concurrency: { max: null } })],
   ['a resend with everything', resend({ unsafe: true, hedge: true, bufferBytes: 0 })],
   ['a resend that says nothing', resend({})],
   ['opaque bodies that pass', withRoute({ opaqueBodies: 'pass' })],

@@ -47,6 +47,14 @@ describe('the places of a target', () => {
     expect(slots.held).toBe(1)
   })
 
+  it('are as many as come where nothing caps them, and counted', () => {
+    const slots = new Slots({ max: null, queueMax: 0 })
+    const places = Array.from({ length: 1_000 }, () => slots.take(0, 1))
+    expect(slots.held).toBe(1_000)
+    for (const place of [...places, ...places]) place?.release()
+    expect(slots.held).toBe(0)
+  })
+
   it('are never more than there are, and no waiter is forgotten, whatever happens', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('take' as const) }),

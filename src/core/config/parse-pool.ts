@@ -57,7 +57,10 @@ function parseConcurrency(place: Place): ConcurrencyPolicy {
   const field = place.value === undefined ? undefined : readFields(place, concurrencyFields)
   if (field === undefined) return defaultConcurrency
   return {
-    max: optional(field('max'), integerBetween(1, placesMax), defaultConcurrency.max),
+    max:
+      field('max').value === undefined
+        ? defaultConcurrency.max
+        : optionalOrNull(field('max'), integerBetween(1, placesMax)),
     until: optional(field('until'), oneOf('headers', 'end'), defaultConcurrency.until),
     queueMax: optional(field('queueMax'), integerBetween(0, placesMax), defaultConcurrency.queueMax),
     queueMs: optional(field('queueMs'), milliseconds, defaultConcurrency.queueMs),

@@ -82,7 +82,8 @@ export interface HealthPolicy {
 
 /** How many calls of one target an isolate has at a time. */
 export interface ConcurrencyPolicy {
-  readonly max: number
+  /** Null for as many as come. */
+  readonly max: number | null
   /** Until when a call counts: the headers of its answer, or the end of the answer. */
   readonly until: 'headers' | 'end'
   readonly queueMax: number

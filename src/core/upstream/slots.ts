@@ -23,7 +23,8 @@ interface Queued {
 
 /** What a target's places are like. */
 export interface SlotLimits {
-  readonly max: number
+  /** Null for as many as come. */
+  readonly max: number | null
   readonly queueMax: number
 }
 
@@ -35,6 +36,8 @@ export class Slots {
   readonly #limits: SlotLimits
   /** Held places, and when each is taken back. */
   readonly #held = new Map<Slot, number>()
+  /** Places held where there are as many as come. */
+  #uncapped = 0
   #queue: Queued[] = []
 
   constructor(limits: SlotLimits) {
@@ -42,7 +45,7 @@ export class Slots {
   }
 
   get held(): number {
-    return this.#held.size
+    return this.#held.size + this.#uncapped
   }
 
   get queued(): number {
@@ -50,13 +53,15 @@ export class Slots {
   }
 
   hasRoom(nowMs: number): boolean {
-    if (this.#held.size < this.#limits.max) return true
+    const { max } = this.#limits
+    if (max === null || this.#held.size < max) return true
     for (const [slot, untilMs] of this.#held) if (untilMs <= nowMs) slot.release()
-    return this.#held.size < this.#limits.max
+    return this.#held.size < max
   }
 
   /** A place, held until `untilMs` at most; null when there is none. */
   take(nowMs: number, untilMs: number): Slot | null {
+    if (this.#limits.max === null) return this.#holdUncapped()
     return this.hasRoom(nowMs) ? this.#hold(untilMs) : null
   }
 
@@ -90,9 +95,19 @@ export class Slots {
     return slot
   }
 
+  #holdUncapped(): Slot {
+    this.#uncapped += 1
+    let isHeld = true
+    const release = (): void => {
+      if (isHeld) this.#uncapped -= 1
+      isHeld = false
+    }
+    return { release }
+  }
+
   #release(slot: Slot): void {
     if (!this.#held.delete(slot)) return
-    if (this.#held.size >= this.#limits.max) return
+    if (this.#held.size >= (this.#limits.max ?? Infinity)) return
     const next = this.#queue.shift()
     next?.give(this.#hold(next.untilMs))
   }
