@@ -34,11 +34,22 @@ beforeAll(async () => {
     },
     hedged: { dialect: 'http', targets: pair, hedgeShare: 0.1, ...patient },
     'hedged-llm': { dialect: 'openai', targets: pair, hedgeShare: 1, ...patient },
+    'hedged-mixed': {
+      dialect: 'openai',
+      targets: [pair[0], { origin: two.url, models: { 'gpt-4o': 'llama' }, includeUsage: false }],
+      hedgeShare: 1,
+      ...patient,
+    },
     checked: {
       dialect: 'http',
       targets: [{ origin: one.url, checkPath: '/are-you-well' }, { origin: two.url }],
       retries: { minPerSecond: 1_000 },
       health: { failures: 2, openMs: 300 },
+    },
+    slots: {
+      dialect: 'http',
+      targets: [{ origin: one.url }],
+      concurrency: { max: 1, until: 'end', queueMax: 0 },
     },
     outage: {
       dialect: 'http',
@@ -53,6 +64,7 @@ beforeAll(async () => {
     content: { unsafe: true },
     hedged: { hedge: true },
     'hedged-llm': { hedge: true, unsafe: true },
+    'hedged-mixed': { hedge: true, unsafe: true },
   }
   const routes = Object.keys(upstreams).map((name) => ({
     id: name,
@@ -208,6 +220,31 @@ describe('a hedge', () => {
   })
 })
 
+describe('a hedge that loses', () => {
+  it('leaves what is known of the request to the target that won', async () => {
+    const usage = 'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}\n\n'
+    one.on('*', stream(text, usage, end))
+    for (let at = 0; at < 60; at += 1) await chat('hedged-mixed')
+    one.on('*', async (x) => {
+      await x.wait(400)
+      await stream(text, usage, end)(x)
+    })
+    two.on('*', () => {})
+    const asked = two.requests().length
+    const answer = await chat('hedged-mixed')
+    expect(two.requests()).toHaveLength(asked + 1)
+    // The usage was asked for by the gateway, of the first target only, and is kept from the client.
+    expect(answer.text).toBe(text + end)
+    const record = await recordOf(answer)
+    expect(record).toMatchObject({
+      target: 'hedged-mixed/0',
+      upstreamModel: 'gpt-4o',
+      usage: { inputTokens: 9 },
+    })
+    expect(record.attempts.map(({ result }) => result)).toEqual(['hedge_lost', 'answered'])
+  })
+})
+
 describe('a target with a check of its own', () => {
   it('is asked from the side whether it is back, and no request of a client is spent on it', async () => {
     one.on('*', fails)
@@ -267,6 +304,38 @@ describe('an outage', () => {
       )
       expect(within.length).toBeLessThanOrEqual(perSecond * 1.5)
     }
+  })
+})
+
+describe('a place that is held until the end of the answer', () => {
+  it('is taken as long as the answer is under way, and free when it has ended or its client has left', async () => {
+    const gate = Promise.withResolvers<boolean>()
+    one.on('/held', async (x) => {
+      await x.send(head)
+      await x.send(chunk(text))
+      await gate.promise
+      await x.wait(100)
+      await x.send(lastChunk)
+    })
+    const held = get('slots', '/held')
+    await eventually(() => one.requests('/held').length === 1)
+    await eventually(async () => (await get('slots')).status === 503)
+    gate.resolve(true)
+    expect((await held).ended).toBe('complete')
+    await eventually(async () => (await get('slots')).status === 200)
+    const leaving = new AbortController()
+    const headers = { authorization: `Bearer ${gateway.key}` }
+    one.on('/held', async (x) => {
+      await x.send(head)
+      while (!x.left) {
+        await x.send(chunk(text))
+        await x.wait(50)
+      }
+    })
+    const left = await fetch(`${gateway.url}/slots/held`, { headers, signal: leaving.signal })
+    expect([left.status, (await get('slots')).status]).toEqual([200, 503])
+    leaving.abort()
+    await eventually(async () => (await get('slots')).status === 200)
   })
 })
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { RequestRecord } from '../../src/core/record.ts'
 import { leaks } from '../support/canaries.ts'
@@ -7,16 +6,17 @@ import { eventually } from '../support/eventually.ts'
 import { freePort, startGatewayUnderTest, type GatewayUnderTest } from '../support/gateway-under-test.ts'
 import { exchange, type RawAnswer } from '../support/raw-client.ts'
 import {
-  answerHead,
   startScriptedUpstream,
   wholeAnswer,
   type Script,
   type ScriptedUpstream,
 } from '../support/scripted-upstream.ts'
 
+import { answering, faults, kindOf, readRows } from '../support/upstream-table.ts'
+
 /**
  * Faults of the first of two targets against every policy: what the client sees, how often each origin was asked, and
- * what stands in the record. docs/upstreams.md has the same table.
+ * what stands in the record. The table is that of docs/upstreams.md.
  */
 
 const firstByteMs = 400
@@ -27,80 +27,7 @@ let one: ScriptedUpstream
 let two: ScriptedUpstream
 let gateway: GatewayUnderTest
 
-/** The kinds of routes: what may be sent again follows from method, dialect and the route's word. */
-const kinds = {
-  plain: { dialect: 'http' },
-  buffered: { dialect: 'http', resend: { bufferBytes: 100_000 } },
-  unsafe: { dialect: 'http', resend: { bufferBytes: 100_000, unsafe: true } },
-  llm: { dialect: 'openai' },
-  'llm-unsafe': { dialect: 'openai', resend: { unsafe: true } },
-} as const
-
-const answering =
-  (status: number, headers: Record<string, string> = {}): Script =>
-  (x) =>
-    x.send(wholeAnswer(status, { 'content-type': 'text/plain', ...headers }, 'no'))
-
-/** What the first target does. */
-const faults = {
-  resets: (async (x) => {
-    await x.bodyEnd()
-    x.reset()
-  }) as Script,
-  silent: (() => {}) as Script,
-  limited: answering(429, { 'retry-after': '30' }),
-  fails: answering(500),
-  declines: answering(503),
-  unreached: answering(522),
-  'refuses the secret': answering(401),
-  'dies in its answer': (async (x) => {
-    await x.bodyEnd()
-    await x.send(answerHead(200, { 'content-type': 'application/json', 'content-length': '100' }))
-    await x.send('{"begun":')
-    await x.wait(50)
-    x.close()
-  }) as Script,
-} as const
-
-type Fault = keyof typeof faults
-/** A line of the table in docs/upstreams.md. */
-interface Row {
-  readonly method: string
-  readonly policy: string
-  readonly fault: Fault
-  readonly status: number
-  /** Requests at each origin. */
-  readonly asked: readonly number[]
-  readonly charged: string
-  /** An upstream of its own: what one line teaches about a target must not decide on the next. */
-  readonly upstream: string
-}
-
-function readRows(): Row[] {
-  const page = readFileSync(new URL('../../docs/upstreams.md', import.meta.url), 'utf8')
-  const [table = ''] = page.slice(page.indexOf('| request ')).split('\n\n')
-  const lines = table.split('\n').filter((line) => line.startsWith('| `'))
-  return lines.map((line, at) => {
-    const cells = line.split('|').map((cell) => cell.trim().replaceAll('`', ''))
-    const [, method = '', policy = '', fault = '', status = '', asked = '', charged = ''] = cells
-    if (!Object.hasOwn(faults, fault)) throw new Error(`nobody knows the fault ${fault}`)
-    return {
-      method,
-      policy,
-      fault: fault as Fault,
-      status: Number(status),
-      asked: asked.split(', ').map(Number),
-      charged,
-      upstream: `${policy}-${at}`,
-    }
-  })
-}
-
 const rows = readRows()
-
-function kindOf(policy: string): (typeof kinds)[keyof typeof kinds] {
-  return kinds[policy.replace(/-(pair|alone)$/, '') as keyof typeof kinds]
-}
 
 beforeAll(async () => {
   one = await startScriptedUpstream()
@@ -138,6 +65,16 @@ beforeAll(async () => {
       ],
       ...common,
     },
+    choosy: {
+      dialect: 'openai',
+      targets: [{ origin: one.url }, { origin: two.url, models: { 'gpt-4o': 'forbidden' } }],
+      ...common,
+    },
+    unkeyed: {
+      dialect: 'openai',
+      targets: [{ origin: one.url }, { origin: two.url, secret: { secret: 'NOBODY_SET_IT' } }],
+      ...common,
+    },
     capped: {
       dialect: 'http',
       targets: [{ origin: one.url }],
@@ -162,7 +99,8 @@ beforeAll(async () => {
     const policy = name.replace(/-x?\d+$/, '')
     const kind = policy === name ? {} : kindOf(policy)
     const resend = 'resend' in kind ? { resend: kind.resend } : {}
-    return Object.assign({ id: name, path: `/${name}/*`, upstream: name, rewrite: '/*' }, resend)
+    const models = name === 'choosy' ? { models: { deny: ['forbidden'] } } : {}
+    return Object.assign({ id: name, path: `/${name}/*`, upstream: name, rewrite: '/*' }, resend, models)
   })
   gateway = await startGatewayUnderTest({ upstreamUrl: one.url, upstreams, routes })
 })
@@ -275,6 +213,16 @@ describe('a fallback', () => {
     expect(leaks(two.received(), { first, second, clientKey })).toEqual(['second'])
     expect(two.requests()[0]?.field('x-first-secret')).toBeNull()
   })
+
+  it.each(['choosy', 'unkeyed'])(
+    'that could not take the request is passed over, and the first answer stands: %s',
+    async (route) => {
+      one.on('*', faults.fails)
+      const answer = await ask(route, { method: 'POST', body: chat })
+      expect([answer.status, one.requests().length, two.requests().length]).toEqual([500, 1, 0])
+      expect(await recordOf(answer)).toMatchObject({ upstreamModel: 'gpt-4o', attempts: [{ status: 500 }] })
+    },
+  )
 
   it('gets its own name for the model and only what it takes', async () => {
     one.on('*', faults.fails)

@@ -1,10 +1,11 @@
 import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import { backoffMs } from '../../core/upstream/backoff.ts'
-import { onward } from '../../core/upstream/came-back.ts'
+import { onward, type Onward } from '../../core/upstream/came-back.ts'
 import type { Member } from '../../core/upstream/member.ts'
+import type { Next } from '../../core/upstream/pool.ts'
 import type { Slot } from '../../core/upstream/slots.ts'
 import type { UpstreamAnswer } from '../../ports.ts'
-import { attemptOnce, holdUntilMs, type Tried } from './attempt-once.ts'
+import { attemptOnce, holdUntilMs, injectedSecret, type Tried } from './attempt-once.ts'
 import { discard } from './discard.ts'
 import { deadlineMs, noteAttempt, resendingOf, type Job } from './job.ts'
 import { judgeAnswer } from './judge-answer.ts'
@@ -39,12 +40,11 @@ interface Step {
 
 /** The next attempt, its place taken already; null when what came is what the client gets. */
 function nextStep(job: Job, tried: Tried): Step | null {
-  const { pool, wish, x } = job
+  const { pool, x } = job
   const { retries } = pool.upstream
   const nowMs = job.deps.clock.nowMs()
   if (x.signal.aborted || job.attempts > retries.max) return null
-  const where = onward(tried.came, resendingOf(job, tried))
-  const next = pool.next(wish, job.tried, where, nowMs)
+  const next = nextTarget(job, onward(tried.came, resendingOf(job, tried)), nowMs)
   if (next === null) return null
   const waitMs = next.again ? waitFor(job, tried) : 0
   const isLate = nowMs + waitMs >= deadlineMs(job, next.member.target)
@@ -53,6 +53,18 @@ function nextStep(job: Job, tried: Tried): Step | null {
   if (tried.sendable !== null && !pool.budget.take(nowMs)) return null
   const slot = next.member.slots.take(nowMs, holdUntilMs(job, next.member))
   return slot === null ? null : { member: next.member, slot, waitMs }
+}
+
+/** A target that can be called at all: what came is not given up for one without a secret, or without the model. */
+function nextTarget({ pool, wish, tried, outbound, deps }: Job, where: Onward, nowMs: number): Next | null {
+  for (;;) {
+    const next = pool.next(wish, tried, where, nowMs)
+    if (next === null || next.again) return next
+    const { target } = next.member
+    const request = outbound.forTarget?.(target) ?? outbound
+    if (!isRefusal(request) && !isRefusal(injectedSecret(target, deps.upstreams))) return next
+    tried.add(next.member)
+  }
 }
 
 /** How long to wait before the same target is asked again: as long as it asks for, if that is not too long. */
@@ -70,6 +82,10 @@ async function finish(
 ): Promise<Outcome<UpstreamAnswer>> {
   const { x, deps } = job
   x.facts.target = member.target
+  // Another target may have been looked at since: what is known of the request is to be about this one.
+  if (job.tried.size > 1 && sendable !== null && sendable.kind !== 'stream') {
+    job.outbound.forTarget?.(member.target)
+  }
   const judged = judgeAnswer(x, wholeTime(outcome, member), { cut: sendable?.cut() ?? null, secret })
   const answer = judged instanceof Promise ? await judged : judged
   if (isRefusal(answer)) held.drop(deps.clock.nowMs())

@@ -50,12 +50,16 @@ function race(job: Job, terms: AttemptTerms, delayMs: number): Promise<Tried> {
       resolve(tried)
     }
     const watch = (leg: Leg): void => {
-      leg.tried.then((tried) => (leg.abort.signal.aborted ? undefined : take(leg, tried)), reject)
+      leg.tried.then((tried) => (leg.abort.signal.aborted ? undefined : take(leg, tried)), fail)
     }
     const cancel = clock.after(delayMs, () => {
       second = startSecond(job, delayMs)
       if (second !== null) watch(second)
     })
+    const fail = (bug: unknown): void => {
+      cancel()
+      reject(bug)
+    }
     watch(first)
   })
 }
