@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { currentBundle } from '../rig/bundle.ts'
 import { hostileArea } from './areas/hostile.ts'
+import { limitsArea } from './areas/limits.ts'
 import { llmArea } from './areas/llm.ts'
 import { pipelineArea, type AreaOptions } from './areas/pipeline.ts'
 import { upstreamsArea } from './areas/upstreams.ts'
@@ -12,6 +13,7 @@ import { figureLine, type Figure, type Findings, type RunReport } from './report
 
 const areas: Readonly<Record<string, (findings: Findings, options: AreaOptions) => Promise<void>>> = {
   hostile: hostileArea,
+  limits: limitsArea,
   llm: llmArea,
   pipeline: pipelineArea,
   upstreams: upstreamsArea,

@@ -1,3 +1,7 @@
+import { limitEntries } from './limit/refusal-entries.ts'
+import type { LimitStanding } from './limit/standing.ts'
+import { upstreamEntries } from './upstream/refusal-entries.ts'
+
 /**
  * Every reason for which the gateway itself answers instead of an upstream. The catalogue below gives status, stable
  * code and a sentence that says what to do; a dialect only gives it shape.
@@ -14,6 +18,23 @@ export type Refusal =
   | { readonly refused: 'key_conflict' }
   | { readonly refused: 'keys_unavailable'; readonly retryAfterMs: number }
   | { readonly refused: 'keys_not_configured' }
+  /** Too many unknown keys from one address. */
+  | { readonly refused: 'flooded'; readonly retryAfterMs: number }
+  /** Limits on requests, tokens or slots have too little left. */
+  | ({ readonly refused: 'limit_reached' } & LimitRefusal)
+  /** Limits on money have too little left. */
+  | ({ readonly refused: 'budget_exhausted' } & LimitRefusal)
+  /** The client allows the model more than these limits ever admit at once. */
+  | {
+      readonly refused: 'limit_too_small'
+      readonly violated: readonly string[]
+      /** Tokens, or micro-dollars. */
+      readonly asked: number
+      readonly max: number
+    }
+  /** A limit on money holds, and nobody has said what the model costs. */
+  | { readonly refused: 'model_not_priced'; readonly model: string | null }
+  | { readonly refused: 'limits_unavailable'; readonly retryAfterMs: number }
   | { readonly refused: 'body_too_large'; readonly bytesMax: number }
   | { readonly refused: 'body_too_slow'; readonly afterMs: number }
   | { readonly refused: 'model_not_allowed'; readonly model: string }
@@ -38,6 +59,15 @@ export type Refusal =
   | { readonly refused: 'misconfigured' }
   | { readonly refused: 'internal_error' }
 
+/** What a request is told that limits have stopped. */
+interface LimitRefusal {
+  /** Names of the limits that had too little. */
+  readonly violated: readonly string[]
+  /** When it may be tried again; null when waiting does not help. Milliseconds. */
+  readonly waitMs: number | null
+  readonly standings: readonly LimitStanding[]
+}
+
 type RefusalReason = Refusal['refused']
 
 /** What a refusal says on the wire, before a dialect gives it shape. */
@@ -50,25 +80,41 @@ export interface RefusalFacts {
   readonly title: string
   /** What happened and what to do. Never carries a secret or an upstream's text. */
   readonly message: string
-  /** Response headers that belong to the refusal (`allow`, `retry-after`, `www-authenticate`). */
+  /** Response headers that belong to the refusal (`allow`, `www-authenticate`, an upstream's `retry-after`). */
   readonly headers: Readonly<Record<string, string>>
   /** Whether the same request may succeed later unchanged; becomes `x-should-retry` on LLM routes. */
   readonly retryable: boolean
+  /** How long to wait before that, exactly; null when there is nothing to say. Milliseconds. */
+  readonly retryAfterMs: number | null
+  /** URI of a registered problem type (RFC 9457); null for one of our own. */
+  readonly problemType: string | null
+  /** Names of the limits that had too little. */
+  readonly violated: readonly string[]
+  /** How the limits of the request stand. */
+  readonly standings: readonly LimitStanding[]
 }
 
+/** An entry of the catalogue; what it leaves out says nothing. */
 interface Entry {
   readonly status: number
   readonly title: string
   readonly message: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly retryable?: true
+  readonly retryable?: boolean
+  readonly retryAfterMs?: number | null
+  readonly problemType?: string
+  readonly violated?: readonly string[]
+  readonly standings?: readonly LimitStanding[]
 }
 
-type Catalogue = { readonly [R in RefusalReason]: (refusal: Extract<Refusal, { refused: R }>) => Entry }
+/** How refusals of some reasons are described. */
+export type Entries<Reason extends RefusalReason> = {
+  readonly [R in Reason]: (refusal: Extract<Refusal, { refused: R }>) => Entry
+}
 
 const challenge = { 'www-authenticate': 'Bearer realm="sluice"' }
 
-const catalogue: Catalogue = {
+const catalogue: Entries<RefusalReason> = {
   malformed_request: ({ detail }) => ({ status: 400, title: 'Malformed request', message: detail }),
   url_too_long: ({ bytesMax }) => ({
     status: 414,
@@ -117,7 +163,7 @@ const catalogue: Catalogue = {
     status: 503,
     title: 'Keys cannot be checked',
     message: 'The gateway cannot check keys right now; try again shortly.',
-    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
+    retryAfterMs,
     retryable: true,
   }),
   keys_not_configured: () => ({
@@ -125,6 +171,7 @@ const catalogue: Catalogue = {
     title: 'No key ring',
     message: 'This gateway has no key ring; its operator must set the secret SLUICE_KEY_RING.',
   }),
+  ...limitEntries,
   body_too_large: ({ bytesMax }) => ({
     status: 413,
     title: 'Body too large',
@@ -151,73 +198,7 @@ const catalogue: Catalogue = {
     title: 'Loop detected',
     message: 'This request has already passed through this gateway; its operator must check the upstreams.',
   }),
-  upstream_unreachable: () => ({
-    status: 502,
-    title: 'Upstream unreachable',
-    message: 'The upstream could not be reached or hung up before it answered; try again shortly.',
-    retryable: true,
-  }),
-  upstream_first_byte_timeout: ({ afterMs }) => ({
-    status: 504,
-    title: 'Upstream timed out',
-    message: `The upstream sent nothing for ${afterMs} ms; try again later.`,
-    retryable: true,
-  }),
-  upstream_first_content_timeout: ({ afterMs }) => ({
-    status: 504,
-    title: 'Upstream began no answer',
-    message: `The upstream's stream held nothing for ${afterMs} ms; try again later.`,
-    retryable: true,
-  }),
-  upstream_total_timeout: ({ afterMs }) => ({
-    status: 504,
-    title: 'Upstream took too long',
-    message: `The upstream was not done after ${afterMs} ms; what came is not complete.`,
-    retryable: true,
-  }),
-  upstream_idle_timeout: ({ afterMs }) => ({
-    status: 504,
-    title: 'Upstream went silent',
-    message: `Nothing moved for ${afterMs} ms; what came is not complete.`,
-    retryable: true,
-  }),
-  upstream_broke_off: () => ({
-    status: 502,
-    title: 'Upstream broke off',
-    message: 'The upstream broke off its answer; what came is not complete.',
-    retryable: true,
-  }),
-  upstream_credential_refused: () => ({
-    status: 502,
-    title: 'Upstream refused the gateway',
-    message: 'The upstream refused the credential of this gateway; its operator must check it.',
-  }),
-  upstream_credential_missing: () => ({
-    status: 503,
-    title: 'Upstream credential missing',
-    message: 'The gateway has no credential for this upstream yet; its operator must set the secret.',
-  }),
-  upstream_error: ({ upstreamStatus, retryAfter }) => ({
-    status: upstreamStatus,
-    title: upstreamStatus === 429 ? 'Upstream limit reached' : 'Upstream error',
-    message: upstreamErrorMessage(upstreamStatus),
-    headers: retryAfter === null ? {} : { 'retry-after': retryAfter },
-    ...(upstreamStatus === 429 || upstreamStatus >= 500 ? { retryable: true } : {}),
-  }),
-  upstream_unavailable: ({ retryAfterMs }) => ({
-    status: 503,
-    title: 'Upstream unavailable',
-    message: 'The upstream has failed several times in a row and is left alone for a while; try again later.',
-    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
-    retryable: true,
-  }),
-  upstream_busy: ({ retryAfterMs }) => ({
-    status: 503,
-    title: 'Upstream busy',
-    message: 'The gateway has as many calls of this upstream under way as it may have; try again shortly.',
-    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
-    retryable: true,
-  }),
+  ...upstreamEntries,
   client_left: () => ({
     status: 499,
     title: 'Client closed request',
@@ -235,15 +216,17 @@ const catalogue: Catalogue = {
   }),
 }
 
-function upstreamErrorMessage(status: number): string {
-  if (status === 429)
-    return 'The upstream takes no more requests from this gateway right now; try again later.'
-  if (status >= 500) return `The upstream failed with status ${status}; try again later.`
-  return `The upstream refused the request with status ${status}; check it against the upstream's documentation.`
-}
+const nothingSaid = {
+  headers: {},
+  retryable: false,
+  retryAfterMs: null,
+  problemType: null,
+  violated: [],
+  standings: [],
+} as const
 
 /** Status, code, text and headers of a refusal. Unknown, revoked, expired and malformed keys answer identically. */
 export function describeRefusal(refusal: Refusal): RefusalFacts {
   const describe = catalogue[refusal.refused] as (refusal: Refusal) => Entry
-  return { headers: {}, retryable: false, ...describe(refusal), code: refusal.refused }
+  return { ...nothingSaid, ...describe(refusal), code: refusal.refused }
 }

@@ -2,13 +2,21 @@ import type { Route } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
 import { addCors } from '../core/http/cors.ts'
 import { clientHeaders } from '../core/http/response-headers.ts'
+import type { TokenEstimator } from '../core/llm/estimate.ts'
 import { modelChoice } from '../core/llm/model-policy.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import { clientLocation } from '../core/route/client-location.ts'
 import { upstreamPath } from '../core/route/rewrite.ts'
-import type { Clock, Exchange, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
+import type { Clock, Exchange, Grant, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import type { Answer } from './answer.ts'
 import { isEventStream, planBody, type BodyPlan } from './body-plan.ts'
+
+export interface DeliverContext {
+  readonly principal: Principal
+  readonly grant: Grant
+  readonly estimator: TokenEstimator
+  readonly clock: Clock
+}
 
 /**
  * Turns an upstream's answer into the client's: its headers under the rules, its body under the plan.
@@ -18,11 +26,11 @@ export function deliver(
   x: Exchange,
   upstream: UpstreamAnswer,
   outbound: OutboundRequest,
-  context: { readonly principal: Principal; readonly clock: Clock },
+  context: DeliverContext,
 ): Awaitable<Outcome<Answer>> {
   const { response } = upstream
   const { route } = outbound.match
-  const { principal, clock } = context
+  const { principal, ...others } = context
   const choice = modelChoice(route.models, principal)
   const finish = (plan: Outcome<BodyPlan>): Outcome<Answer> => {
     if (isRefusal(plan)) return plan
@@ -34,7 +42,7 @@ export function deliver(
   }
   const { target } = x.facts
   const path = target === null ? x.target.path : upstreamPath(outbound.match, target)
-  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, clock })
+  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, ...others })
   return plan instanceof Promise ? plan.then(finish) : finish(plan)
 }
 

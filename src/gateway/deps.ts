@@ -9,6 +9,7 @@ import type {
   Readiness,
   Recorder,
   Upstreams,
+  UsageReader,
 } from '../ports.ts'
 
 /** Everything the data plane needs from outside. */
@@ -16,6 +17,7 @@ export interface Deps {
   readonly config: ConfigSource
   readonly keys: KeySource
   readonly limiter: Limiter
+  readonly usage: UsageReader
   readonly estimator: TokenEstimator
   readonly upstreams: Upstreams
   readonly pools: Pools

@@ -1,15 +1,21 @@
-import { isRefusal, type Outcome } from '../core/outcome.ts'
+import type { Builtin } from '../core/config/types.ts'
+import type { Snapshot } from '../core/config/snapshot.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import type { CanonicalTarget } from '../core/route/canonical-target.ts'
+import type { ConfiguredMatch } from '../core/route/route-index.ts'
+import type { Grant, Principal } from '../ports.ts'
 import { admit } from '../stages/admit.ts'
 import { authenticate } from '../stages/authenticate.ts'
 import { callUpstream } from '../stages/call-upstream/call-upstream.ts'
 import { inspect } from '../stages/inspect/inspect.ts'
 import { match } from '../stages/match.ts'
+import { reserve } from '../stages/reserve.ts'
 import type { Answer } from './answer.ts'
 import { answerBuiltin, answerPreflight } from './builtin.ts'
 import { deliver } from './deliver.ts'
 import type { Deps } from './deps.ts'
 import { RequestLife } from './exchange.ts'
+import { answerKeyBuiltin } from './key-builtin.ts'
 import { respond } from './respond.ts'
 
 const nowhere: CanonicalTarget = { scheme: 'https', host: '', path: '', query: '', encodedSlash: false }
@@ -49,11 +55,11 @@ export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> 
   if (isRefusal(snapshot)) return snapshot
   const matched = match(x, snapshot)
   if (isRefusal(matched)) return matched
-  if (matched.kind === 'builtin') return answerBuiltin(matched.builtin, x, deps)
+  if (matched.kind === 'builtin') return answerOwn(matched.builtin, x, deps)
   if (matched.kind === 'preflight') return answerPreflight(x, matched.route)
   x.mark('match')
-  const { route } = matched
 
+  const { route } = matched
   const authenticated = authenticate(x, route, deps)
   const principal = authenticated instanceof Promise ? await authenticated : authenticated
   if (isRefusal(principal)) return principal
@@ -64,16 +70,41 @@ export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> 
   if (isRefusal(grant)) return grant
   x.grant = grant
   x.mark('admit')
+  return pass(x, { matched, principal, grant, snapshot }, deps)
+}
 
+function answerOwn(builtin: Builtin, x: RequestLife, deps: Deps): Awaitable<Outcome<Answer>> {
+  return builtin === 'stats' || builtin === 'usage'
+    ? answerKeyBuiltin(builtin, x, deps)
+    : answerBuiltin(builtin, x, deps)
+}
+
+/** A request that was let in. */
+interface Admitted {
+  readonly matched: ConfiguredMatch
+  readonly principal: Principal
+  readonly grant: Grant
+  readonly snapshot: Snapshot
+}
+
+/** The second half of the line: what is done for a request that was let in. */
+async function pass(x: RequestLife, admitted: Admitted, deps: Deps): Promise<Outcome<Answer>> {
+  const { matched, principal, grant, snapshot } = admitted
   const inspected = inspect(x, matched, principal, deps)
   const outbound = inspected instanceof Promise ? await inspected : inspected
   if (isRefusal(outbound)) return outbound
   x.llm = outbound.llm
   x.mark('inspect')
 
+  const reserving = reserve(grant, outbound, snapshot.prices, deps)
+  const reserved = reserving instanceof Promise ? await reserving : reserving
+  if (isRefusal(reserved)) return reserved
+  x.mark('reserve')
+
   const answer = await callUpstream(x, outbound, { principal, settings: snapshot.settings }, deps)
   if (isRefusal(answer)) return answer
   x.mark('call-upstream')
 
-  return deliver(x, answer, outbound, { principal, clock: deps.clock })
+  const { estimator, clock } = deps
+  return deliver(x, answer, outbound, { principal, grant, estimator, clock })
 }

@@ -3,7 +3,7 @@ import { keyPrefix } from '../core/key/key-text.ts'
 import { costOf } from '../core/llm/cost.ts'
 import type { Usage } from '../core/llm/usage.ts'
 import { isRefusal } from '../core/outcome.ts'
-import type { Refusal } from '../core/refusal.ts'
+import { describeRefusal, type Refusal } from '../core/refusal.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { Delivered, Delivery } from './delivery.ts'
 import { BlindMeter, type Meter } from './meter.ts'
@@ -26,23 +26,29 @@ export interface Answered {
 export function settle(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
   if (x.isSettled) return
   x.isSettled = true
+  noting(x, deps, () => x.facts.answerEnded?.(brokeOff(answered) ? 'upstream_failed' : delivered.ending))
+  const usage = noting(x, deps, () => count(x, answered, deps)) ?? null
+  const money = charge(x, usage, deps)
+  noting(x, deps, () => {
+    if (answered.refusal !== null && usage === null) x.grant?.release()
+    else x.grant?.settle({ usage, costMicroUsd: money.costMicroUsd, ending: delivered.ending })
+  })
+  deps.recorder.record({ ...recordOf(x, answered, delivered, deps), usage, ...money })
+}
+
+/** Runs a step of which the others must not depend. @returns undefined where it threw, which is noted as a bug */
+function noting<T>(x: RequestLife, deps: Deps, step: () => T): T | undefined {
   try {
-    conclude(x, answered, delivered, deps)
+    return step()
   } catch (bug) {
     deps.recorder.bug(x.id, bug)
-    const uncounted = { usage: null, costMicroUsd: null, priced: null }
-    deps.recorder.record({ ...recordOf(x, answered, delivered, deps), ...uncounted })
+    return undefined
   }
 }
 
-function conclude(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
-  x.facts.answerEnded?.(brokeOff(answered) ? 'upstream_failed' : delivered.ending)
+function count(x: RequestLife, answered: Answered, { estimator }: Deps): Usage | null {
   const meter = answered.meter ?? abandonedCall(x, answered)
-  const usage = meter?.usage(deps.estimator) ?? null
-  if (answered.refusal === null || usage !== null) x.grant?.settle(usage, delivered.ending)
-  else x.grant?.release()
-  const money = charge(x, usage, deps)
-  deps.recorder.record({ ...recordOf(x, answered, delivered, deps), usage, ...money })
+  return meter?.usage(estimator) ?? null
 }
 
 /** Whether a good answer turned out to be none while the gateway read it. */
@@ -52,16 +58,20 @@ function brokeOff({ refusal }: Answered): boolean {
 
 /** The attempts, with what those cost that were given up for another one: the account is charged once. */
 function attemptsOf(x: RequestLife, deps: Deps): RequestRecord['attempts'] {
-  return x.facts.attempts.map((attempt) => {
-    const isLost = attempt.result === 'hedge_lost' && x.llm !== null && x.request.method === 'POST'
-    const usage = isLost && x.llm !== null ? new BlindMeter(x.llm).usage(deps.estimator) : null
-    return { ...attempt, costMicroUsd: charge(x, usage, deps).costMicroUsd }
-  })
+  const told = noting(x, deps, () =>
+    x.facts.attempts.map((attempt) => {
+      const isLost = attempt.result === 'hedge_lost' && x.llm !== null && x.request.method === 'POST'
+      const usage = isLost && x.llm !== null ? new BlindMeter(x.llm).usage(deps.estimator) : null
+      return { ...attempt, costMicroUsd: charge(x, usage, deps).costMicroUsd }
+    }),
+  )
+  return told ?? x.facts.attempts.map((attempt) => ({ ...attempt, costMicroUsd: null }))
 }
 
-/** A client that leaves while the upstream works on its answer has still asked for it. */
+/** A client that leaves while an upstream works on its answer has still asked for it. */
 function abandonedCall(x: RequestLife, { refusal }: Answered): Meter | null {
-  const asked = refusal?.refused === 'client_left' && x.facts.target !== null
+  // Where it leaves between two attempts, the one before has come to nothing.
+  const asked = refusal?.refused === 'client_left' && x.facts.attempts.at(-1)?.result === 'client_left'
   return asked && x.llm !== null && x.request.method === 'POST' ? new BlindMeter(x.llm) : null
 }
 
@@ -98,7 +108,7 @@ function recordOf(
     route: facts.route?.id ?? null,
     target: facts.target?.id ?? null,
     status: answered.status,
-    refused: answered.refusal?.refused ?? null,
+    ...refusedBy(answered),
     model: nameable(llm?.asked ?? null),
     upstreamModel: nameable(llm?.model ?? null),
     upstreamStatus: facts.upstreamStatus,
@@ -110,6 +120,11 @@ function recordOf(
     waits: x.waits,
     totalMs: deps.clock.nowMs() - x.startedMs,
   }
+}
+
+function refusedBy({ refusal }: Answered): Pick<RequestRecord, 'refused' | 'violated'> {
+  if (refusal === null) return { refused: null, violated: [] }
+  return { refused: refusal.refused, violated: describeRefusal(refusal).violated }
 }
 
 /** Whom the client's address stands for, where somebody's word on it is taken. */

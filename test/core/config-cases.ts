@@ -1,22 +1,11 @@
-import { type Draft, sampleDocument, withRoute, withTarget } from './config-samples.ts'
-
-/** A document that is wrong in one way: what it is, the path of the problem, and whether a schema can see it. */
-export type BadCase = readonly [name: string, document: unknown, path: string, bySchema: boolean]
-
-function withDocument(change: (draft: Draft) => void): Draft {
-  const draft = sampleDocument()
-  change(draft)
-  return draft
-}
+import { type BadCase, badLimitCases, goodLimitCases } from './config-limit-cases.ts'
+import { badPoolCases, goodPoolCases } from './config-pool-cases.ts'
+import { sampleDocument, withDocument, withRoute, withTarget } from './config-samples.ts'
 
 const edits = (part: 'request' | 'response', changes: unknown) => withRoute({ headers: { [part]: changes } })
 const cors = (policy: Record<string, unknown>) => withRoute({ cors: policy })
 const models = (rules: Record<string, unknown>) => withRoute({ models: rules })
 const streams = (policy: Record<string, unknown>) => withRoute({ streams: policy })
-const resend = (policy: Record<string, unknown>) => withRoute({ resend: policy })
-const pool = (settings: Record<string, unknown>) =>
-  withDocument((draft) => void Object.assign(draft.upstreams['llm'] ?? {}, settings))
-const poolPath = '$.upstreams.llm'
 const prices = (table: unknown) => ({ ...sampleDocument(), prices: table })
 const price = (changes: Record<string, unknown>) => prices({ m: { input: 1, output: 2, ...changes } })
 
@@ -239,38 +228,23 @@ export const badCases: readonly BadCase[] = [
   ['a way of leaving of its own', streams({ onLeave: 'wait' }), '$.routes[0].streams.onLeave', true],
   ['usage asked for by a flag', streams({ usage: true }), '$.routes[0].streams.usage', true],
   ['a keep-alive in milliseconds', streams({ keepAlive: 15_000 }), '$.routes[0].streams.keepAlive', true],
-  ['a choice by chance', pool({ choose: 'random' }), `${poolPath}.choose`, true],
-  ['eleven retries', pool({ retries: { max: 11 } }), `${poolPath}.retries.max`, true],
-  [
-    'a budget above all requests',
-    pool({ retries: { budgetShare: 2 } }),
-    `${poolPath}.retries.budgetShare`,
-    true,
-  ],
-  ['a slip in retries', pool({ retries: { capMS: 1 } }), `${poolPath}.retries.capMS`, true],
-  ['a deadline of nothing', pool({ retries: { deadlineMs: 0 } }), `${poolPath}.retries.deadlineMs`, true],
-  ['no failures allowed', pool({ health: { failures: 0 } }), `${poolPath}.health.failures`, true],
-  ['failing fast by word', pool({ health: { failFast: 'yes' } }), `${poolPath}.health.failFast`, true],
-  ['no places', pool({ concurrency: { max: 0 } }), `${poolPath}.concurrency.max`, true],
-  ['places until later', pool({ concurrency: { until: 'later' } }), `${poolPath}.concurrency.until`, true],
-  ['hedging beyond all', pool({ hedgeShare: 1.5 }), `${poolPath}.hedgeShare`, true],
-  ['a negative weight', withTarget({ weight: -1 }), `${poolPath}.targets[0].weight`, true],
-  ['a share above all', withTarget({ canaryShare: 1.1 }), `${poolPath}.targets[0].canaryShare`, true],
-  ['canaries only', withTarget({ canaryShare: 0.1 }), `${poolPath}.targets`, false],
-  ['a model without a name', withTarget({ models: { a: '' } }), `${poolPath}.targets[0].models.a`, true],
-  ['a check with a query', withTarget({ checkPath: '/models?x' }), `${poolPath}.targets[0].checkPath`, true],
-  ['a check that climbs', withTarget({ checkPath: '/a/../b' }), `${poolPath}.targets[0].checkPath`, true],
-  [
-    'a first content of nothing',
-    withTarget({ timeouts: { firstContentMs: 0 } }),
-    `${poolPath}.targets[0].timeouts.firstContentMs`,
-    true,
-  ],
-  ['a resend by name', resend({ unsafe: 'POST' }), '$.routes[0].resend.unsafe', true],
-  ['a buffer beyond memory', resend({ bufferBytes: 2 ** 30 }), '$.routes[0].resend.bufferBytes', true],
-  ['a slip in resend', resend({ hedged: true }), '$.routes[0].resend.hedged', true],
+  ...badPoolCases,
   ['a slip in streams', streams({ keepalive: true }), '$.routes[0].streams.keepalive', true],
   ['streams that are a word', withRoute({ streams: 'drain' }), '$.routes[0].streams', true],
+  ['a way of revoking of its own', streams({ onRevoke: 'wait' }), '$.routes[0].streams.onRevoke', true],
+  [
+    'a grace of two hours',
+    { ...sampleDocument(), gateway: { keyGraceSeconds: 7_200 } },
+    '$.gateway.keyGraceSeconds',
+    true,
+  ],
+  [
+    'a grace below nothing',
+    { ...sampleDocument(), gateway: { keyGraceSeconds: -1 } },
+    '$.gateway.keyGraceSeconds',
+    true,
+  ],
+  ...badLimitCases,
   ['opaque bodies by a flag', withRoute({ opaqueBodies: true }), '$.routes[0].opaqueBodies', true],
   [
     'a target whose usage is a word',
@@ -346,44 +320,10 @@ export const goodCases: readonly (readonly [name: string, document: unknown])[] 
   ['streams', streams({ onLeave: 'drain', usage: 'pass', keepAlive: true })],
   ['streams that never ask', streams({ onLeave: 'abort', usage: 'never', keepAlive: false })],
   ['streams that say nothing', streams({})],
-  [
-    'a pool with everything',
-    pool({
-      choose: 'sticky-prefix',
-      retries: {
-        max: 1,
-        baseMs: 1,
-        capMs: 1,
-        retryAfterMsMax: 1,
-        deadlineMs: null,
-        budgetShare: 0,
-        minPerSecond: 0.5,
-      },
-      health: {
-        failures: 1,
-        failureShare: 1,
-        callsMin: 1,
-        windowMs: 1,
-        openMs: 1,
-        failFast: true,
-      },
-      concurrency: { max: 1, until: 'end', queueMax: 0, queueMs: 1 },
-      hedgeShare: 0,
-    }),
-  ],
-  [
-    'a target of a pool',
-    withTarget({
-      weight: 0.5,
-      canaryShare: null,
-      models: { 'gpt-4o': 'llama' },
-      checkPath: '/v1/models',
-      timeouts: { firstContentMs: 5 },
-    }),
-  ],
-  ['as many calls as come', pool({ concurrency: { max: null } })],
-  ['a resend with everything', resend({ unsafe: true, hedge: true, bufferBytes: 0 })],
-  ['a resend that says nothing', resend({})],
+  ...goodPoolCases,
+  ['streams that are cut', streams({ onRevoke: 'cut' })],
+  ['no grace', { ...sampleDocument(), gateway: { keyGraceSeconds: 0 } }],
+  ...goodLimitCases,
   ['opaque bodies that pass', withRoute({ opaqueBodies: 'pass' })],
   ['a target that does not know include_usage', withTarget({ includeUsage: false })],
   [

@@ -1,10 +1,4 @@
-import {
-  defaultConcurrency,
-  defaultHealth,
-  defaultHedgeShare,
-  defaultResend,
-  defaultRetries,
-} from '../../src/core/config/defaults.ts'
+import { defaultPool, defaultResend } from '../../src/core/config/defaults.ts'
 import type { Route, Target, Upstream } from '../../src/core/config/types.ts'
 
 /** A target with ordinary settings. */
@@ -30,11 +24,7 @@ export function upstreamWith(targets: readonly Target[], changes: Partial<Upstre
   return {
     name: 'up',
     targets,
-    choose: 'ordered',
-    retries: defaultRetries,
-    health: defaultHealth,
-    concurrency: defaultConcurrency,
-    hedgeShare: defaultHedgeShare,
+    ...defaultPool,
     ...changes,
   }
 }
@@ -60,8 +50,9 @@ export function routeWith(changes: Partial<Route> = {}, target: Target = targetW
     websocket: false,
     encodedSlash: false,
     models: { aliases: {}, override: null, allow: null, deny: [] },
-    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
+    streams: { onLeave: 'abort', usage: 'strip', keepAlive: false, onRevoke: 'finish' },
     resend: defaultResend[target.dialect],
+    limits: [],
     opaqueBodies: 'refuse',
     ...changes,
   }

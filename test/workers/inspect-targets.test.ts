@@ -4,7 +4,7 @@ import { isRefusal } from '../../src/core/outcome.ts'
 import type { OutboundRequest, TargetRequest } from '../../src/ports.ts'
 import { charsOf } from '../support/byte-pieces.ts'
 import { targetWith, upstreamWith } from '../support/routes.ts'
-import { inspectAt, llmRoute, passed, policy, sending, sentBytes } from './support/inspection.ts'
+import { inspectAt, llmRoute, passed, policy, sending, sentBytes, type Sent } from './support/inspection.ts'
 
 const first = targetWith({ id: 'up/0', dialect: 'openai', includeUsage: true })
 const alike = targetWith({ id: 'up/1', dialect: 'openai', includeUsage: true })
@@ -70,6 +70,22 @@ describe('a request for one of several targets', () => {
     const outbound = await passed(outcome)
     expect(outbound.forTarget?.(renaming)).toMatchObject({ refused: 'model_not_allowed', model: 'big' })
     expect(outbound.forTarget?.(first)).not.toHaveProperty('refused')
+  })
+
+  test('may run as any of the models that its targets call it', async () => {
+    const asFast = targetWith({ id: 'up/4', dialect: 'openai', models: { always: 'tiny', big: 'huge' } })
+    const targets = [first, renaming, asFast]
+    const forecast = async (sent: Sent, changes: Partial<Route> = {}) =>
+      (await passed(inspectAt(pooled(targets, changes), sent).outcome)).llm?.forecast
+    const big = sending('{"model":"big"}', true)
+    expect(await forecast(big)).toMatchObject({ model: 'big', otherModels: ['large', 'huge'] })
+    expect(await forecast(big, policy({ deny: ['huge'] }))).toMatchObject({ otherModels: ['large'] })
+    expect(await forecast(sending('{"model":"gpt-4o"}', true))).toMatchObject({ otherModels: ['llama'] })
+    expect(await forecast(sending('{"model":"other"}', true))).toMatchObject({ otherModels: [] })
+    const flowing = sending('{"model":"big"}', false)
+    expect(await forecast(flowing)).toMatchObject({ model: null, otherModels: [] })
+    const overridden = policy({ override: 'always' })
+    expect(await forecast(flowing, overridden)).toMatchObject({ model: 'always', otherModels: ['tiny'] })
   })
 
   test('has its model renamed in path and query too', async () => {

@@ -46,6 +46,7 @@ export const defaultGateway: GatewaySettings = {
   clientAddress: 'cloudflare',
   serverTiming: true,
   logSample: 1,
+  keyGraceMs: 60_000,
 }
 
 export const defaultKeySources: readonly KeySourceName[] = ['authorization', 'x-api-key']
@@ -61,7 +62,12 @@ export const defaultRoute = {
 } as const
 
 /** What a route does with event streams. */
-export const defaultStreams: StreamPolicy = { onLeave: 'abort', usage: 'strip', keepAlive: false }
+export const defaultStreams: StreamPolicy = {
+  onLeave: 'abort',
+  usage: 'strip',
+  keepAlive: false,
+  onRevoke: 'finish',
+}
 
 export const defaultRetries: RetryPolicy = {
   max: 2,
@@ -105,4 +111,13 @@ export const defaultCors = {
   exposeHeaders: ['x-request-id', 'request-id', 'retry-after'],
   credentials: false,
   maxAgeSeconds: 600,
+} as const
+
+/** How the targets of an upstream are used that says nothing of it. */
+export const defaultPool = {
+  choose: 'ordered',
+  retries: defaultRetries,
+  health: defaultHealth,
+  concurrency: defaultConcurrency,
+  hedgeShare: defaultHedgeShare,
 } as const

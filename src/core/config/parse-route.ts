@@ -3,6 +3,7 @@ import { closestName } from './closest-name.ts'
 import { defaultBodyBytesMax, defaultKeySources, defaultResend, defaultRoute } from './defaults.ts'
 import { describeName, describeValue } from './describe-value.ts'
 import { corsPolicy } from './parse-cors.ts'
+import { routeLimits } from './parse-limits.ts'
 import { parseHeaders } from './parse-headers.ts'
 import { parseResend } from './parse-resend.ts'
 import { parseStreams } from './parse-streams.ts'
@@ -33,6 +34,7 @@ const policyFields = [
   'headers',
   'cors',
   'resend',
+  'limits',
 ]
 const llmFields = ['models', 'streams', 'opaqueBodies']
 const routeFields = [...matchFields, ...policyFields, ...llmFields, 'websocket']
@@ -94,6 +96,7 @@ export function parseRoute(place: Place, upstreams: ReadonlyMap<string, ParsedUp
     requestHeaders: headers.request,
     responseHeaders: headers.response,
     cors: optionalOrNull(field('cors'), corsPolicy),
+    limits: optional(field('limits'), routeLimits, []),
     websocket: optional(field('websocket'), flag, defaultRoute.websocket),
     encodedSlash: optional(field('encodedSlash'), flag, defaultRoute.encodedSlash),
     models: parseModels(field('models')),

@@ -1,4 +1,4 @@
-import { defaultConcurrency, defaultHealth, defaultHedgeShare, defaultRetries } from './defaults.ts'
+import { defaultPool } from './defaults.ts'
 import { parsePool } from './parse-pool.ts'
 import { dialectName, parseTarget } from './parse-target.ts'
 import { isEmptyList, note, type Place, readElements, readEntries, readFields } from './place.ts'
@@ -42,14 +42,6 @@ const upstreamFields = [
   'concurrency',
   'hedgeShare',
 ]
-
-const defaultPool = {
-  choose: 'ordered',
-  retries: defaultRetries,
-  health: defaultHealth,
-  concurrency: defaultConcurrency,
-  hedgeShare: defaultHedgeShare,
-} as const
 
 function parseUpstream(place: Place, name: string): ParsedUpstream {
   const field = readFields(place, upstreamFields)

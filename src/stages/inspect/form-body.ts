@@ -2,9 +2,13 @@ import { multipartBoundary } from '../../core/llm/multipart-headers.ts'
 import { MultipartRewriter } from '../../core/llm/multipart-rewriter.ts'
 import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import { carryPieces, type CarriedBody } from './carry-body.ts'
+import { forecastUnread } from './forecast.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
 import { JudgedModel } from './judged-model.ts'
 import { sendable, type FoundBody } from './request-body.ts'
+
+/** Forms carry files; what text they have is short. */
+const textBytesMax = 16_384
 
 /** Judges and rewrites the model of a form (`multipart/form-data`, RFC 7578) on its way. */
 export function inspectForm(inspection: Inspection, { stream, length }: FoundBody): Outcome<InspectedBody> {
@@ -21,6 +25,7 @@ export function inspectForm(inspection: Inspection, { stream, length }: FoundBod
     askedForUsage: false,
     bodyBytes: length ?? carried?.bytes() ?? 0,
   })
+  const forecast = forecastUnread(inspection, length, textBytesMax)
   const again = (other: Inspection) => inspectForm(other, { stream, length })
-  return { sendable: sendable(carry), llm: { facts }, again }
+  return { sendable: sendable(carry), llm: { forecast, facts }, again }
 }

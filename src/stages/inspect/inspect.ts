@@ -1,4 +1,5 @@
 import type { Route, Target } from '../../core/config/types.ts'
+import { makesModelRun } from '../../core/llm/generating.ts'
 import { modelChoice, mustNameModel, saysAnything, type ModelChoice } from '../../core/llm/model-policy.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
 import { upstreamPath } from '../../core/route/rewrite.ts'
@@ -6,6 +7,7 @@ import type { ConfiguredMatch } from '../../core/route/route-index.ts'
 import type {
   Clock,
   Exchange,
+  LlmForecast,
   LlmRequest,
   OutboundRequest,
   Principal,
@@ -13,6 +15,7 @@ import type {
   TargetRequest,
 } from '../../ports.ts'
 import { isAlike, variesByTarget } from './by-target.ts'
+import { forecastUnread, longBytes, withOtherModels } from './forecast.ts'
 import { inspectForm } from './form-body.ts'
 import { forwardedQuery } from './forwarded-query.ts'
 import { inspectJson } from './json-body.ts'
@@ -31,6 +34,8 @@ export interface Inspection {
   readonly placed: PlacedModel | null
   /** Whether the target takes `stream_options.include_usage`. */
   readonly includeUsage: boolean
+  /** Whether the request, if it has a body, makes a model run. */
+  readonly generates: boolean
 }
 
 /**
@@ -107,7 +112,8 @@ function placeFor({ x, match, query, choice: ofRoute, clock }: Asked, target: Ta
   const path = upstreamPath(places.match, target)
   const { route } = match
   const { includeUsage } = target
-  const inspection = { x, route, choice, clock, path, placed: places.placed, includeUsage }
+  const generates = makesModelRun(x.request.method, path)
+  const inspection = { x, route, choice, clock, path, placed: places.placed, includeUsage, generates }
   return { inspection, match: places.match, query: places.query }
 }
 
@@ -130,7 +136,15 @@ function outboundFor(asked: Asked, placed: Placed, first: InspectedBody): Outbou
     current = again
     return { match: other.match, query: other.query, sendable: again.sendable }
   }
-  return { match, query, sendable: first.sendable, llm: { facts: () => current.llm.facts() }, forTarget }
+  const forecast = forecastForAll(asked, first.llm)
+  const llm = { forecast, facts: () => current.llm.facts() }
+  return { match, query, sendable: first.sendable, llm, forTarget }
+}
+
+function forecastForAll({ match, choice }: Asked, llm: LlmRequest): LlmForecast | null {
+  if (llm.forecast === null) return null
+  const choices = match.route.upstream.targets.map(({ models }) => ({ ...choice, target: models }))
+  return withOtherModels(llm.forecast, llm.facts().asked, choices)
 }
 
 function sentAs({ sendable, llm }: InspectedBody): Pick<OutboundRequest, 'sendable' | 'llm'> {
@@ -155,7 +169,7 @@ export interface InspectedBody {
 const unreadModels = /\/batches\/?$/
 
 function inspectBody(inspection: Inspection, found: FoundBody | null): Awaitable<Outcome<InspectedBody>> {
-  if (found === null) return untouched(noBody, inspection)
+  if (found === null) return untouched(noBody, inspection, null)
   const { route, choice } = inspection
   if (unreadModels.test(inspection.path) && mustNameModel(choice)) {
     return { refused: 'body_not_readable', found: 'a batch, whose models cannot be checked' }
@@ -165,19 +179,24 @@ function inspectBody(inspection: Inspection, found: FoundBody | null): Awaitable
   if (kind === 'form') return inspectForm(inspection, found)
   if (route.opaqueBodies === 'refuse' || saysAnything(choice))
     return { refused: 'body_not_readable', found: kind }
-  return untouched(passOn(found, route), inspection)
+  const forecast = forecastUnread(inspection, found.length, longBytes)
+  return untouched(passOn(found, route), inspection, forecast)
 }
 
 /** A body that no target gets otherwise. */
-function untouched(body: SendableBody, { placed }: Inspection): InspectedBody {
-  return { sendable: body, llm: unread(placed), again: (other) => untouched(body, other) }
+function untouched(body: SendableBody, { placed }: Inspection, forecast: LlmForecast | null): InspectedBody {
+  return {
+    sendable: body,
+    llm: unread(placed, forecast),
+    again: (other) => untouched(body, other, forecast),
+  }
 }
 
 /** What there is to say of a request whose body is not read. */
-function unread(placed: PlacedModel | null): LlmRequest {
+function unread(placed: PlacedModel | null, forecast: LlmForecast | null): LlmRequest {
   const { asked = null, model = null } = placed ?? {}
   const facts = { asked, model, stream: false, askedForUsage: false, bodyBytes: 0 }
-  return { facts: () => facts }
+  return { forecast, facts: () => facts }
 }
 
 /** What a body says it is: JSON in UTF-8, a form, or the words that name anything else. */

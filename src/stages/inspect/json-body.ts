@@ -1,10 +1,12 @@
 import { BodyRewriter } from '../../core/llm/body-rewriter.ts'
-import type { BodyFacts } from '../../core/llm/body-facts.ts'
+import { choicesAsked, outputTokensMax, type BodyFacts } from '../../core/llm/body-facts.ts'
 import { scanBody, type BodyScan } from '../../core/llm/body-scan.ts'
+import { putsOutNoText } from '../../core/llm/generating.ts'
 import { rewriteBody, type Edit, type RewritePlan } from '../../core/llm/body-splice.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
-import type { LlmFacts } from '../../ports.ts'
+import type { LlmFacts, LlmForecast } from '../../ports.ts'
 import { carryPieces, type CarriedBody } from './carry-body.ts'
+import { forecastUnread, longBytes } from './forecast.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
 import { JudgedModel } from './judged-model.ts'
 import { readWhole } from './read-whole.ts'
@@ -37,10 +39,26 @@ function writtenFor(inspection: Inspection, bytes: Uint8Array, scan: BodyScan): 
   const rewritten = rewriteBody(bytes, scan, plan)
   if (isRefusal(rewritten)) return rewritten
   const facts = factsOf(judged, plan, scan.facts, bytes.length)
+  const forecast = inspection.generates ? forecastOf(inspection, facts, scan.facts) : null
   return {
     sendable: sendableBytes(rewritten),
-    llm: { facts: () => facts },
+    llm: { forecast, facts: () => facts },
     again: (other) => writtenFor(other, bytes, scan),
+  }
+}
+
+function forecastOf(
+  { path }: Inspection,
+  { model, bodyBytes, stream }: LlmFacts,
+  body: BodyFacts,
+): LlmForecast {
+  return {
+    model,
+    otherModels: [],
+    bodyBytes: Math.min(bodyBytes, longBytes),
+    outputTokensMax: putsOutNoText(path) ? 0 : outputTokensMax(body),
+    choices: choicesAsked(body),
+    stream,
   }
 }
 
@@ -61,8 +79,9 @@ function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): 
       end,
     }))
   const facts = () => factsOf(judged, plan, seen, length ?? carried?.bytes() ?? 0)
+  const forecast = forecastUnread(inspection, length, longBytes)
   const again = (other: Inspection) => inspectFlowing(other, { stream, length })
-  return { sendable: sendable(carry), llm: { facts }, again }
+  return { sendable: sendable(carry), llm: { forecast, facts }, again }
 }
 
 function planFor(inspection: Inspection, judged: JudgedModel): RewritePlan {
