@@ -313,7 +313,9 @@ describe('a target with all its places taken', () => {
     expect(statuses).toEqual([200, 200, 200, 200, 503, 503])
     expect(most).toBe(2)
     const shed = answers.find(({ status }) => status === 503)
-    expect([shed?.field('retry-after'), shed?.text.includes('"code":"upstream_busy"')]).toEqual(['1', true])
+    // A second, drawn out by up to a tenth.
+    expect(['1', '2']).toContain(shed?.field('retry-after'))
+    expect(shed?.text).toContain('"code":"upstream_busy"')
     const records = await Promise.all(answers.map(recordOf))
     const waits = records.map(({ waits: each }) => each['queue'] ?? 0).filter((ms) => ms > 0)
     expect(waits).toHaveLength(2)
