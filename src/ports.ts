@@ -74,6 +74,8 @@ export type RequestBody =
       readonly stream: ReadableStream<Uint8Array>
       /** Resolves when the last byte is on its way, rejects when the body was cut; null where nobody can tell. */
       readonly sent: Promise<void> | null
+      /** What is left of the time that the body may take, in milliseconds; absent where that is all of it. */
+      readonly leftMs?: number
     }
 
 /** What is known of an LLM request. */
@@ -104,6 +106,8 @@ export interface LlmForecast {
   readonly choices: number
   /** Whether an event stream is asked for, or may be. */
   readonly stream: boolean
+  /** False where the body is not known yet: then any number of answers of any length may be asked for. */
+  readonly bodyRead: boolean
 }
 
 /** An LLM request on its way. */
@@ -161,6 +165,8 @@ export interface TokenWant {
   /** Answers asked for; each may use as many output tokens. */
   readonly choices: number
   readonly stream: boolean
+  /** False where nobody knows what the body asks for; the other fields are then a guess. */
+  readonly bodyRead: boolean
   /** The dearest there is for it; null where a model that it may run as has none. */
   readonly price: ModelPrice | null
   /** That model, if it is known. */

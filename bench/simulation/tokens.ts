@@ -161,6 +161,7 @@ class TokenIsolate {
         outputTokensLikely: this.#outputs.estimate(key, null),
         price: null,
         stream: true,
+        bodyRead: true,
       },
       spec,
       known ? 1 - standing.remaining / spec.max : 0,

@@ -5,13 +5,13 @@ const tokensMax = 1_000_000_000_000
 /** No name of a model. */
 const unreadable = ' '
 const nameLengthMax = 100
-const shownLength = 8
+const shownLengthMax = 8
 /** What the admin API takes as the name of a model. */
 const modelForm = /^[!-)+-~]{1,256}$/
 
 /**
  * @typedef {object} PlannedKey
- * @property {string} old the first characters of the old key
+ * @property {string} old the first characters of the old key, at most a quarter of it
  * @property {string} name
  * @property {{ models?: object, limits: object[], expiresAtMs?: number }} wish what the admin API is asked for
  */
@@ -130,9 +130,13 @@ function nameOf(value, at) {
   return text === '' ? `key ${at + 1}` : text.slice(0, nameLengthMax).toWellFormed()
 }
 
-/** @param {unknown} key */
+/**
+ * Enough of a key to tell which it is, and at most a quarter of it: where it was read, it may still be let in.
+ * @param {unknown} key
+ */
 function shownOf(key) {
-  return typeof key === 'string' && key !== '' ? `${key.slice(0, shownLength)}…` : 'no key'
+  if (typeof key !== 'string' || key === '') return 'no key'
+  return `${key.slice(0, Math.min(shownLengthMax, Math.floor(key.length / 4)))}…`
 }
 
 /**

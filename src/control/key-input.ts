@@ -4,7 +4,7 @@ import type { ModelRules } from '../core/config/types.ts'
 import type { KeyChange, NewKey } from '../core/key/key-record.ts'
 import type { LimitSpec } from '../core/limit/spec.ts'
 import { readName } from './input.ts'
-import { finish, problem, readFields, type Parsed, type Reading } from './reading.ts'
+import { finish, problem, readFields, valueOf, type Parsed, type Reading } from './reading.ts'
 
 const keyFields = ['name', 'scopes', 'models', 'limits', 'strict', 'expiresAtMs']
 const scopesMax = 32
@@ -52,7 +52,7 @@ export function parseAccountLimits(body: unknown): Parsed<readonly LimitSpec[]> 
 
 /** Limits as the configuration writes them; none where nothing is said. */
 function readLimits(read: Reading, prefix: '' | 'account-'): readonly LimitSpec[] {
-  const value = read.fields.get('limits') ?? []
+  const value = valueOf(read, 'limits', [])
   const problems = problemList()
   const limits = limitsNamed(prefix)({ value, path: '$.limits', secretive: false, problems })
   read.problems.push(...problems.all())
@@ -60,7 +60,7 @@ function readLimits(read: Reading, prefix: '' | 'account-'): readonly LimitSpec[
 }
 
 function readScopes(read: Reading): readonly string[] {
-  const scopes = read.fields.get('scopes') ?? []
+  const scopes = valueOf(read, 'scopes', [])
   if (isScopes(scopes)) return scopes
   problem(read, '$.scopes', `at most ${scopesMax} different texts of 1 to 64 of [0-9a-z:._-]`, scopes)
   return []
@@ -77,7 +77,7 @@ function readModels(read: Reading): ModelRules | null {
 }
 
 function readStrict(read: Reading): boolean {
-  const strict = read.fields.get('strict') ?? false
+  const strict = valueOf(read, 'strict', false)
   if (typeof strict === 'boolean') return strict
   problem(read, '$.strict', 'true or false', strict)
   return false

@@ -29,6 +29,11 @@ export function readFields(body: unknown, allowed: readonly string[]): Reading {
   return { fields, problems }
 }
 
+/** The value of a field, or `absent` where it is left out. `null` is a value: it never stands for a default. */
+export function valueOf({ fields }: Reading, field: string, absent: unknown): unknown {
+  return fields.has(field) ? fields.get(field) : absent
+}
+
 /** Notes what is wrong with a value. */
 export function problem(read: Reading, path: string, expected: string, found: unknown): void {
   read.problems.push({ path, expected, found: describe(found) })

@@ -1,3 +1,4 @@
+import type { LimitKind } from './limit/kinds/kind.ts'
 import { limitEntries } from './limit/refusal-entries.ts'
 import type { LimitStanding } from './limit/standing.ts'
 import { upstreamEntries } from './upstream/refusal-entries.ts'
@@ -28,7 +29,8 @@ export type Refusal =
   | {
       readonly refused: 'limit_too_small'
       readonly violated: readonly string[]
-      /** Tokens, or micro-dollars. */
+      /** What `asked` and `max` are numbers of. */
+      readonly counts: LimitKind['counts']
       readonly asked: number
       readonly max: number
     }

@@ -64,7 +64,12 @@ export function planBody(answer: UpstreamAnswer, context: PlanContext): Awaitabl
   if (isMetered(response, context) && isJson(response.headers))
     return planAnswer(answer, response.body, context)
   const meter = isUnreadable(response, context) ? new BlindMeter(context.llm ?? nothingAsked) : null
-  return { delivery: deliverNative(answer, response.body, context.x.signal), meter }
+  return { delivery: deliverNative(response.body, nativeTerms(answer, context)), meter }
+}
+
+function nativeTerms(answer: UpstreamAnswer, { x, grant }: PlanContext) {
+  const length = contentLength(answer.response.headers)
+  return { answer, client: x.signal, length, onStop: (stop: () => void) => grant.onStop(stop) }
 }
 
 function planStream(

@@ -11,6 +11,7 @@ import { presentedKey } from '../core/key/presented.ts'
 import { isRefusal, type Outcome } from '../core/outcome.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { glmStats } from '../core/usage/glm-stats.ts'
+import { reportDaysMax } from '../core/usage/usage-report.ts'
 import { daysAsked, viewUsage } from '../core/usage/usage-view.ts'
 import type { KeyHolder } from '../ports.ts'
 import { admit } from '../stages/admit.ts'
@@ -45,7 +46,7 @@ const keyRoute: Route = {
 
 const unknownDays: Refusal = {
   refused: 'malformed_request',
-  detail: 'The parameter `days` must be a whole number from 1 to 400; correct it or leave it out.',
+  detail: `The parameter \`days\` must be a whole number from 1 to ${reportDaysMax}; correct it or leave it out.`,
 }
 
 /**

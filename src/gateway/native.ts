@@ -1,43 +1,51 @@
-import type { UpstreamAnswer } from '../ports.ts'
+import type { Ending } from '../core/stream/ending.ts'
 import type { Delivered, Delivery } from './delivery.ts'
+import type { StreamTerms } from './stream-terms.ts'
+
+/** What the native tier needs to know beyond the body itself. */
+type NativeTerms = Pick<StreamTerms, 'answer' | 'client' | 'length' | 'onStop'>
 
 /**
  * The native tier: the runtime moves the bytes, no JavaScript runs per chunk. Passes back-pressure and content-length;
- * what the upstream breaks is broken for the client; the total time is kept.
+ * what the upstream breaks is broken for the client; the total time is kept, and a body that must not go on ends.
  *
  * The hop through a pipe is what lets the gateway learn how the body ended: a body handed over as it is leaves the
  * Worker's sight at once, and a client that leaves would go unnoticed.
  */
 export function deliverNative(
-  answer: UpstreamAnswer,
   body: ReadableStream<Uint8Array>,
-  client: AbortSignal,
+  { answer, client, length, onStop }: NativeTerms,
 ): Delivery {
-  const length = contentLength(answer.response.headers)
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length)
-  const stop = new AbortController()
-  let late = false
-  answer.timer.set(answer.remainingMs, () => {
-    late = true
+  const pipe = new AbortController()
+  /** Why it broke, where that is known; the first reason counts. */
+  let why: Ending | null = null
+  const breakOff = (ending: Ending) => {
+    why ??= ending
     answer.abort()
     // A pipe whose client does not read would wait for it for ever.
-    stop.abort()
-  })
+    pipe.abort()
+  }
+  answer.timer.set(answer.remainingMs, () => breakOff('total_timeout'))
   // A pipe learns that the client has left at its next write only.
-  const leave = () => answer.abort()
+  const leave = () => {
+    why ??= 'client_left'
+    answer.abort()
+  }
   client.addEventListener('abort', leave, { once: true })
   if (client.aborted) leave()
-  const ended = body.pipeTo(through.writable, { signal: stop.signal }).then(
+  const ended = body.pipeTo(through.writable, { signal: pipe.signal }).then(
     (): Delivered => {
       answer.timer.stop()
       return { ending: 'complete', bytes: length }
     },
     (): Delivered => {
       answer.timer.stop()
-      if (late) return { ending: 'total_timeout', bytes: null }
-      return { ending: client.aborted ? 'client_left' : 'upstream_failed', bytes: null }
+      return { ending: why ?? (client.aborted ? 'client_left' : 'upstream_failed'), bytes: null }
     },
   )
+  // It may be stopped by now, and a pipe that begins with a signal that has fired leaves its client waiting.
+  onStop(() => breakOff('stopped'))
   return { body: through.readable, tier: 'native', ended }
 }
 

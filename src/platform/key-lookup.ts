@@ -32,7 +32,7 @@ export type Projected =
   | { readonly kind: 'none' | 'failing' }
 
 /** How long KV is waited for. Milliseconds. */
-export const kvMs = 1_000
+const kvMs = 1_000
 
 /** How much longer others wait for a read than it may take; then the request that began it has died. */
 const overdueMs = 50

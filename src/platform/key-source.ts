@@ -94,15 +94,18 @@ class IsolateKeys implements KeySource {
     return this.#askAgain(presented, held, { link, route, x })
   }
 
+  /** A forged key is found out here, with no I/O: it does not use up what its address may ask. */
   async #findCold(presented: string, route: Route, x: Exchange): Promise<Outcome<KnownKey>> {
+    const key = await genuineKey(presented, this.#ring, this.#deps.digest)
+    if (key === null) return invalid
     const verdict = this.#verdicts.get(presented)
     if (verdict !== undefined) {
       const allowed = await within(this.#deps.clock, verdictMs, verdict, true)
-      return allowed ? this.#lookUp(presented, route, x) : flooded
+      return allowed ? this.#lookUp(presented, key, { route, x }) : flooded
     }
     try {
       if (!(await this.#askShield(presented, x))) return flooded
-      return await this.#lookUp(presented, route, x)
+      return await this.#lookUp(presented, key, { route, x })
     } finally {
       this.#verdicts.delete(presented)
     }
@@ -118,10 +121,12 @@ class IsolateKeys implements KeySource {
     return verdict
   }
 
-  async #lookUp(presented: string, route: Route, x: Exchange): Promise<Outcome<KnownKey>> {
-    const { digest, links, clock } = this.#deps
-    const key = await genuineKey(presented, this.#ring, digest)
-    if (key === null) return invalid
+  async #lookUp(
+    presented: string,
+    key: GenuineKey,
+    { route, x }: { readonly route: Route; readonly x: Exchange },
+  ): Promise<Outcome<KnownKey>> {
+    const { links, clock } = this.#deps
     const link = links.of(key.account)
     const readAtMs = clock.nowMs()
     const reading = this.#projection.read(key, x)

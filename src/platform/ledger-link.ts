@@ -153,10 +153,15 @@ export class LedgerLink {
     if (this.#underWay(nowMs) === null && this.#isDue(nowMs)) this.#lead(scope, nowMs)
   }
 
-  /** Sends a message if one is due, and waits for the one under way. */
-  async renew(scope: Scope): Promise<void> {
-    this.tend(scope)
-    if (this.#flight !== null) await this.#wait(this.#flight)
+  /**
+   * Sends a message if one is due, and waits for the one under way.
+   * @param leased whether the end of the account lease makes one due, or only what there is to tell
+   */
+  async renew(scope: Scope, leased: boolean): Promise<void> {
+    const nowMs = this.#deps.clock.nowMs()
+    const isDue = leased ? this.#isDue(nowMs) : this.#isHolderDue(nowMs)
+    const flight = this.#underWay(nowMs) ?? (isDue ? this.#lead(scope, nowMs) : null)
+    if (flight !== null) await this.#wait(flight)
   }
 
   /** Sees to it that a message goes when there is something to tell or to give back, although no request may come. */
@@ -177,7 +182,7 @@ export class LedgerLink {
       const waitMs = Math.max(soonestMs, wakeMs - nowMs)
       this.#laterMs = nowMs + waitMs
       await clock.wait(waitMs)
-      await this.renew(scope)
+      await this.renew(scope, false)
     }
   }
 
@@ -187,8 +192,14 @@ export class LedgerLink {
   }
 
   #isDue(nowMs: number): boolean {
-    if (this.holder.failingSinceMs !== null) return nowMs >= this.#airUntilMs && this.holder.refillDue(nowMs)
-    return this.lease.refreshDue(nowMs) || this.holder.refillDue(nowMs)
+    if (this.#isHolderDue(nowMs)) return true
+    return this.holder.failingSinceMs === null && this.lease.refreshDue(nowMs)
+  }
+
+  /** A Ledger that fails is not called while it may still answer an earlier call. */
+  #isHolderDue(nowMs: number): boolean {
+    const mayAnswer = this.holder.failingSinceMs !== null && nowMs < this.#airUntilMs
+    return !mayAnswer && this.holder.refillDue(nowMs)
   }
 
   /** The flight that may still land. */
@@ -258,20 +269,27 @@ export class LedgerLink {
     })
   }
 
-  /** Takes a reply in. @returns false when it is none */
+  /** Takes a reply in. @returns false when it is none, or makes no sense */
   #hear(flight: Flight, value: SyncReply | null): boolean {
+    try {
+      const reply = value === null ? null : readReply(value)
+      if (reply !== null) this.#takeIn(flight, reply)
+      return reply !== null
+    } catch {
+      return false
+    }
+  }
+
+  #takeIn(flight: Flight, reply: SyncReply): void {
     const nowMs = this.#deps.clock.nowMs()
-    const reply = value === null ? null : readReply(value)
-    if (reply === null) return false
     this.#roundTrip.note(nowMs - flight.sentAtMs)
     const answered = new Map(this.holder.apply(reply, nowMs).map((each) => [each.id, each]))
     for (const waiter of this.#waiters) waiter.hearNeed(answered)
     const changed = this.lease.apply(reply.account, flight.sentAtMs)
-    if (changed === null) return true
+    if (changed === null) return
     for (const record of changed) this.#overridden(record)
     const records = new Map(reply.keys.map(({ id, record }) => [id, record]))
     for (const member of flight.members) member.hear(records, this.lease)
-    return true
   }
 
   #fail(flight: Flight, nowMs: number): void {

@@ -1,6 +1,7 @@
 import type { OpenedReservation } from '../core/limit/messages.ts'
 import type { Taken } from '../core/limit/permit-holder.ts'
 import { isOnSlots } from '../core/limit/applied-limits.ts'
+import { takesOf, unused } from '../core/limit/reservations-unused.ts'
 import type { SlotUser } from '../core/limit/slots-users.ts'
 import type { LimitStanding } from '../core/limit/standing.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
@@ -14,7 +15,7 @@ import {
   outputCost,
   settledOf,
   sizesOf,
-  takesOf,
+  outputMicroUsd,
   type Sizes,
 } from './limiter-reservation.ts'
 import { Watch } from './limiter-watch.ts'
@@ -94,7 +95,9 @@ export class KeyGrant implements Grant {
     if (this.#isOver) return false
     const applied = limits.reservation.filter((limit) => isSliced(limit, reserved.want))
     const costs = applied.map((limit) => outputCost(limit, tokens, reserved.want))
-    const opened = extended(reserved.opened, takesOf(applied, costs), tokens)
+    const takes = takesOf(applied, costs)
+    const output = { tokens, microUsd: outputMicroUsd(tokens, reserved.want) }
+    const opened = extended(reserved.opened, takes, output)
     const taken = link.holder.take(applied, costs, clock.nowMs())
     if (taken.kind === 'taken') {
       link.open(opened)
@@ -105,9 +108,15 @@ export class KeyGrant implements Grant {
       return taken.kind === 'taken'
     }
     this.#extensions += 1
-    const ask = { id: `${x.id}.${this.#extensions}`, applied, costs, key: null, reservation: opened }
+    const id = `${x.id}.${this.#extensions}`
+    const ask = { id, applied, costs, key: null, reservation: opened }
     return link.ask({ key: null, ask }, x).then(({ permits }) => {
       if (permits?.outcome.kind !== 'taken') return false
+      if (this.#isOver) {
+        link.settle(unused({ ...opened, id }, takes, clock.nowMs()))
+        link.tendLater(x)
+        return false
+      }
       this.#grow(reserved, opened, tokens)
       return true
     })

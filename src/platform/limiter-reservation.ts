@@ -1,5 +1,7 @@
 import type { Take, OpenedReservation, SettledReservation } from '../core/limit/messages.ts'
+import { limitKind } from '../core/limit/kinds/kinds.ts'
 import { reserveSize, type ReserveSize, type ReserveWant } from '../core/limit/reserve-size.ts'
+import { takesOf } from '../core/limit/reservations-unused.ts'
 import type { AppliedLimit } from '../core/limit/spec.ts'
 import type { LimitStanding } from '../core/limit/standing.ts'
 import { isOnSlots } from '../core/limit/applied-limits.ts'
@@ -39,7 +41,8 @@ export function sizesOf(
     if (size.kind === 'unpriced') return { refused: 'model_not_priced', model: want.unpriced }
     if (size.kind === 'too-large') {
       const { asked, max } = size
-      return { refused: 'limit_too_small', violated: [limit.spec.name], asked, max }
+      const { counts } = limitKind(limit.spec.kind)
+      return { refused: 'limit_too_small', violated: [limit.spec.name], counts, asked, max }
     }
     costs.push(size.cost)
     outputTokens = Math.max(outputTokens, size.outputTokens)
@@ -54,8 +57,12 @@ export function isSliced(limit: AppliedLimit, { stream }: Pick<TokenWant, 'strea
 }
 
 /** What so many output tokens cost of a limit on tokens or money. */
-export function outputCost({ spec }: AppliedLimit, tokens: number, { price }: TokenWant): number {
-  if (spec.kind !== 'money-budget') return tokens
+export function outputCost({ spec }: AppliedLimit, tokens: number, want: TokenWant): number {
+  return spec.kind === 'money-budget' ? outputMicroUsd(tokens, want) : tokens
+}
+
+/** What so many output tokens cost, rounded up; 0 for a model without a price. */
+export function outputMicroUsd(tokens: number, { price }: Pick<TokenWant, 'price'>): number {
   return Math.ceil((tokens * (price?.output ?? 0)) / picoPerMicro)
 }
 
@@ -83,20 +90,14 @@ export function openedOf(
 export function extended(
   before: OpenedReservation,
   more: readonly Take[],
-  outputTokens: number,
+  output: { readonly tokens: number; readonly microUsd: number },
 ): OpenedReservation {
   const takes = before.takes.map(({ counter, cost }) => ({
     counter,
     cost: more.reduce((sum, take) => (take.counter === counter ? sum + take.cost : sum), cost),
   }))
-  return { ...before, takes, outputTokens: before.outputTokens + outputTokens }
-}
-
-/** Tokens and money; slots are freed and not settled. */
-export function takesOf(applied: readonly AppliedLimit[], costs: readonly number[]): readonly Take[] {
-  return applied.flatMap((limit, at) =>
-    isOnSlots(limit) ? [] : { counter: limit.counter, cost: costs[at] ?? 0 },
-  )
+  const microUsd = before.microUsd === null ? null : before.microUsd + output.microUsd
+  return { ...before, takes, outputTokens: before.outputTokens + output.tokens, microUsd }
 }
 
 /**

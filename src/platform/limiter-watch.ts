@@ -93,7 +93,7 @@ export class Watch {
 
   async #tick(): Promise<void> {
     const { link, cuts, scope } = this.#terms
-    await link.renew(scope)
+    await link.renew(scope, cuts)
     if (cuts && this.#stop !== null && (await this.#isRevoked(link.lease))) this.#tell('key_revoked')
     this.#arm()
   }

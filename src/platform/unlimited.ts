@@ -1,4 +1,4 @@
-import type { Grant, Limiter } from '../ports.ts'
+import type { Grant } from '../ports.ts'
 
 /** What a request holds that no limit applies to, and nobody keeps account of. */
 export const unlimitedGrant: Grant = {
@@ -11,6 +11,3 @@ export const unlimitedGrant: Grant = {
   standing: () => [],
   onStop() {},
 }
-
-/** The limiter of a gateway without limits: admits everything and keeps no account. */
-export const unlimited: Limiter = { admit: () => unlimitedGrant }

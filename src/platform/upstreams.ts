@@ -75,10 +75,10 @@ function watchPhases(call: UpstreamCall, timer: CallTimer, abort: AbortControlle
   }
   const firstByte = () =>
     within(firstByteMs, { refused: 'upstream_first_byte_timeout', afterMs: firstByteMs })
-  const sent = call.body.kind === 'stream' ? call.body.sent : null
+  const { sent, leftMs = call.bodyMs } = call.body.kind === 'stream' ? call.body : { sent: null }
   if (sent === null) firstByte()
   else {
-    within(call.bodyMs, { refused: 'body_too_slow', afterMs: call.bodyMs })
+    within(leftMs, { refused: 'body_too_slow', afterMs: call.bodyMs })
     // Aborted with the whole call, since a body that only ends would look whole to the upstream.
     void sent.then(firstByte, () => abort.abort())
   }

@@ -20,13 +20,14 @@ export function reserve(
 ): Awaitable<Outcome<null>> {
   const forecast = llm?.forecast ?? null
   if (forecast === null) return null
-  const { model, outputTokensMax, choices, stream } = forecast
+  const { model, outputTokensMax, choices, stream, bodyRead } = forecast
   return grant.reserve({
     model,
     inputTokens: estimateInput(forecast.bodyBytes),
     outputTokensMax,
     choices,
     stream,
+    bodyRead,
     ...priceFor(forecast, prices),
     deadlineMs: clock.nowMs() + longestMs(match.route.upstream) + graceMs,
   })

@@ -126,6 +126,12 @@ export const badLimitCases: readonly BadCase[] = [
     '$.routes[0].limits',
     false,
   ],
+  ...[slots, tokenWindow, moneyBudget, { kind: 'concurrent-streams', max: 1 }].map((limit): BadCase => [
+    `a WebSocket with ${limit.kind}`,
+    withRoute({ websocket: true, limits: [requestRate, limit] }),
+    '$.routes[0].limits',
+    false,
+  ]),
   ['tokens of plain HTTP', withRoute({ limits: [requestRate, tokenWindow] }, 1), '$.routes[1].limits', false],
 ]
 
@@ -143,6 +149,13 @@ export const goodLimitCases: readonly (readonly [name: string, document: unknown
       slots,
       { kind: 'concurrent-streams', max: 100_000, onFailure: 'open' },
     ),
+  ],
+  [
+    'a WebSocket with limits on requests',
+    withRoute({
+      websocket: true,
+      limits: [requestRate, { kind: 'request-window', max: 9, periodSeconds: 60 }],
+    }),
   ],
   ['limits of plain HTTP', withRoute({ limits: [requestRate, slots] }, 1)],
   ['limits where keys may be left out', withRoute({ auth: 'optional', limits: [moneyBudget] })],

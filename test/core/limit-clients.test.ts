@@ -71,7 +71,7 @@ describe.each(clients)('the official client of %s', (dialect, ask, RateLimitErro
 
   test.each<[number, Refusal]>([
     [402, { refused: 'budget_exhausted', violated: ['usd'], waitMs: 1_000, standings: [] }],
-    [400, { refused: 'limit_too_small', violated: ['tpm'], asked: 2, max: 1 }],
+    [400, { refused: 'limit_too_small', violated: ['tpm'], counts: 'tokens', asked: 2, max: 1 }],
     [403, { refused: 'model_not_priced', model: 'm' }],
   ])('gives up at once at a %i that waiting does not mend', async (status, refusal) => {
     const gateway = new RefusingOnce(dialect, refusal)

@@ -228,7 +228,11 @@ describe('a refusal', () => {
 
   test.each<[Refusal, string | undefined, string]>([
     [{ refused: 'budget_exhausted', violated: ['usd'], waitMs: 5_000, standings: [] }, '5', 'false'],
-    [{ refused: 'limit_too_small', violated: ['tpm'], asked: 9, max: 5 }, undefined, 'false'],
+    [
+      { refused: 'limit_too_small', violated: ['tpm'], counts: 'tokens', asked: 9, max: 5 },
+      undefined,
+      'false',
+    ],
     [{ refused: 'model_not_priced', model: 'm' }, undefined, 'false'],
     [{ refused: 'limits_unavailable', retryAfterMs: 1_000 }, '1', 'true'],
     [{ refused: 'flooded', retryAfterMs: 10_000 }, '10', 'true'],

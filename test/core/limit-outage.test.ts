@@ -11,9 +11,10 @@ const counter = keyCounter('k', 'limit')
 const perSecond = 10
 const outageMs = 10_000
 
+/** Of tokens, since a limit on requests opens when it has coasted for 15 s, which outages in a row come to. */
 function specOf(onFailure: LimitSpec['onFailure']): LimitSpec {
   const common = { name: 'limit', calendar: null, durability: 'default', reserve: 'auto' } as const
-  return { ...common, kind: 'request-rate', max: perSecond, periodMs: 1000, burst: 40, onFailure }
+  return { ...common, kind: 'token-rate', max: perSecond, periodMs: 1000, burst: 40, onFailure }
 }
 
 /** Twice the demand that the limit allows, for a minute in which the Ledger fails about three times for 10 s. */

@@ -117,10 +117,11 @@ describe('a message', () => {
     const limit = limitOf('a', rateOf(10, 1))
     const desk = new Desk([limit], startMs)
     const holding = holdingOf(limit, { want: 5, perSecond: 5 })
-    desk.serve(messageOf(1, { holdings: [holding], needs: [needOf('r', [limit], 3)] }), startMs)
-    expect(desk.book.standing(limit.counter, limit.spec, startMs).left).toBeLessThan(7)
-    desk.serve(messageOf(2, { holdings: [holdingOf(limit)] }), startMs)
-    expect(desk.book.standing(limit.counter, limit.spec, startMs).left).toBe(10)
+    const needs = [needOf('r', [limit], 3)]
+    const [first] = desk.serve(messageOf(1, { holdings: [holding], needs }), startMs).grants
+    expect(first?.left).toBeLessThan(7)
+    const [second] = desk.serve(messageOf(2, { holdings: [holdingOf(limit)] }), startMs).grants
+    expect(second?.left).toBe(10)
   })
 })
 

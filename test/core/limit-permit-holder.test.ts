@@ -204,7 +204,7 @@ describe('a Ledger that does not answer', () => {
   })
 
   test('coast: goes on at the last share for 15 s, and tells what it used', () => {
-    const limit = limitOf('a', rateOf(100, 10, { onFailure: 'coast' }))
+    const limit = limitOf('a', rateOf(100, 10, { kind: 'token-rate', onFailure: 'coast' }))
     const holder = holderWith(grantOf(limit, { coastPerSecond: 2 }))
     holder.message(5000, nobody)
     holder.failed(5000)
@@ -213,6 +213,58 @@ describe('a Ledger that does not answer', () => {
     expect(holder.take([limit], [1], 20_001).kind).toBe('unavailable')
     holder.ask(askOf('r', [limit]), 25_000)
     expect(holder.message(25_000, nobody).holdings[0]).toMatchObject({ debt: 30 })
+  })
+
+  test('a limit on requests that has coasted for 15 s opens, and owes only what it coasted', () => {
+    const limit = limitOf('a', rateOf(100, 10, { onFailure: 'coast' }))
+    const holder = holderWith(grantOf(limit, { coastPerSecond: 2 }))
+    holder.message(5000, nobody)
+    holder.failed(5000)
+    const coasting = Array.from({ length: 400 }, (_, at) => holder.take([limit], [1], 5000 + at * 37))
+    expect(coasting.filter(({ kind }) => kind === 'taken').length).toBeLessThanOrEqual(30)
+    const open = Array.from({ length: 100 }, (_, at) => holder.take([limit], [1], 20_001 + at))
+    expect(open.every(({ kind }) => kind === 'taken')).toBe(true)
+    holder.ask(askOf('r', [limit]), 25_000)
+    const [holding] = holder.message(25_000, nobody).holdings
+    expect(holding?.debt).toBe(coasting.filter(({ kind }) => kind === 'taken').length)
+  })
+
+  test('a slice that is granted when nobody waits for it any more is given back alone', () => {
+    const limit = limitOf('a', budgetOf(1000))
+    const running = {
+      id: 'x',
+      takes: [{ counter: limit.counter, cost: 300 }],
+      deadlineMs: 60_000,
+      key: 'k',
+      route: 'r',
+      model: 'm',
+      inputTokens: 44,
+      outputTokens: 256,
+      microUsd: null,
+    }
+    const holder = holderWith(grantOf(limit))
+    holder.ask({ id: 'x.1', applied: [limit], costs: [256], key: null, reservation: running }, 100)
+    const { seq } = holder.message(100, nobody)
+    holder.failed(350)
+    holder.apply(
+      {
+        v: 1,
+        boot: 'b',
+        seq,
+        grants: [],
+        needs: [
+          { id: 'x.1', takes: [{ counter: limit.counter, cost: 256 }], violated: [], waitMs: 0, limits: [] },
+        ],
+        acknowledged: [],
+        account: null,
+        keys: [],
+      },
+      500,
+    )
+    const { settled } = holder.message(3000, nobody)
+    expect(settled).toMatchObject([
+      { id: 'x.1', takes: [{ cost: 256 }], costs: [{ cost: 0 }], inputTokens: 0, outputTokens: 0 },
+    ])
   })
 })
 

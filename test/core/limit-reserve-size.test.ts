@@ -19,6 +19,7 @@ const want = (parts: Partial<ReserveWant> = {}): ReserveWant => ({
   outputTokensLikely: 700,
   price: null,
   stream: true,
+  bodyRead: true,
   ...parts,
 })
 
@@ -111,6 +112,36 @@ describe('tokens reserved', () => {
   })
 })
 
+describe('of a request whose body nobody has read', () => {
+  const unread = { bodyRead: false, outputTokensMax: null, choices: 1 }
+
+  it.each<[string, LimitSpec, number, number]>([
+    ['`max` reserves all of a window', limit('token-window', 'max'), 0, 1_000_000],
+    ['`max` reserves all of a budget', limit('token-budget', 'max'), 0.5, 1_000_000],
+    ['`max` reserves the burst of a rate', limit('token-rate', 'max', 60_000, 9_000), 0, 9_000],
+    ['`auto` reserves what is likely', limit('token-window', 'auto'), 0.5, 1_700],
+    ['`auto` above 80 % reserves 4,096 of output', limit('token-window', 'auto'), 0.9, 5_096],
+    ['`p90` reserves what is likely', limit('token-window', 'p90'), 0.9, 1_700],
+    ['`slices` reserve the first slice', limit('token-window', 'slices'), 0.9, 1_000 + sliceTokens],
+  ])('%s', (_name, spec, usedShare, cost) => {
+    const size = reserveSize(want(unread), spec, usedShare)
+    expect(size).toEqual({ kind: 'size', cost, outputTokens: cost - 1_000 })
+  })
+
+  it('`max` reserves all of the money, also where output costs none', () => {
+    const budget = limit('money-budget', 'max', 5_000)
+    const wanted = want({ ...unread, price: gpt })
+    expect(reserveSize(wanted, budget, 0)).toEqual({ kind: 'size', cost: 5_000, outputTokens: 250 })
+    const free = want({ ...unread, price: { ...gpt, output: 0 } })
+    expect(reserveSize(free, budget, 0)).toMatchObject({ kind: 'size', cost: 5_000 })
+  })
+
+  it('`max` is told that its input alone is too much', () => {
+    const small = limit('token-window', 'max', 999)
+    expect(reserveSize(want(unread), small, 0)).toEqual({ kind: 'too-large', asked: 1_000, max: 999 })
+  })
+})
+
 describe('money reserved', () => {
   const budget = limit('money-budget', 'max', 50_000)
 
@@ -185,6 +216,7 @@ describe('what a client says', () => {
       outputTokensLikely: odd,
       price: fc.constantFrom(null, gpt, claude),
       stream: fc.boolean(),
+      bodyRead: fc.boolean(),
     })
     fc.assert(
       fc.property(specs, wants, fc.double({ min: 0, max: 1, noNaN: true }), (spec, wanted, share) => {

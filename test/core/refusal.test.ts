@@ -49,7 +49,13 @@ const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused
     waitMs: null,
     standings: [{ spec: moneyBudget, remaining: 120_000, resetMs: 60_000 }],
   },
-  limit_too_small: { refused: 'limit_too_small', violated: ['tpm'], asked: 120_000, max: 100_000 },
+  limit_too_small: {
+    refused: 'limit_too_small',
+    violated: ['tpm'],
+    counts: 'tokens',
+    asked: 120_000,
+    max: 100_000,
+  },
   model_not_priced: { refused: 'model_not_priced', model: 'm' },
   limits_unavailable: { refused: 'limits_unavailable', retryAfterMs: 1_000 },
   body_too_large: { refused: 'body_too_large', bytesMax: 10 },
@@ -154,7 +160,14 @@ describe('refusals by limits', () => {
     expect(describeRefusal(refusals.budget_exhausted).message).toBe(
       'Too little is left of the limit `usd` (left: $0.12 of $5); waiting does not help; ask for a higher budget.',
     )
-    expect(describeRefusal(refusals.limit_too_small).message).toContain('may come to 120000')
+    expect(describeRefusal(refusals.limit_too_small).message).toBe(
+      'The request may come to 120000 tokens, and the limit `tpm` never admits more than 100000 tokens at once; ' +
+        'lower its maximum of output tokens or shorten it.',
+    )
+    const money = { violated: ['usd'], counts: 'micro-dollars', asked: 120_000.5, max: 100_000 } as const
+    expect(describeRefusal({ refused: 'limit_too_small', ...money }).message).toContain(
+      'may come to $0.120001, and the limit `usd` never admits more than $0.1 at once',
+    )
     expect(describeRefusal({ refused: 'model_not_priced', model: null }).message).toContain(
       'the model has no price',
     )

@@ -12,7 +12,7 @@ import {
   rollUp,
   type UsageTotals,
 } from '../../src/core/usage/rollup.ts'
-import { clampRange, reportDaysMax, totalOf } from '../../src/core/usage/usage-report.ts'
+import { clampRange, latestDays, reportDaysMax } from '../../src/core/usage/usage-report.ts'
 
 const nowMs = Date.UTC(2026, 9, 23, 12, 34, 56)
 const hourMs = 3_600_000
@@ -52,21 +52,44 @@ describe('rollUp', () => {
   test('loses and adds nothing, whatever it is cut into', () => {
     fc.assert(
       fc.property(fc.array(anySettled, { maxLength: 40 }), fc.nat(40), (all, cut) => {
+        const counting = all.filter(isCounted)
         const whole = totalOf(rollUp(counted(all), nowMs))
         const parts = [rollUp(counted(all.slice(0, cut)), nowMs), rollUp(counted(all.slice(cut)), nowMs)].map(
           totalOf,
         )
         expect(parts.reduce(addUsage, noUsage)).toEqual(whole)
         expect(whole).toEqual({
-          requests: all.length,
+          requests: counting.length,
           inputTokens: sum(all, ({ inputTokens }) => inputTokens),
           outputTokens: sum(all, ({ outputTokens }) => outputTokens),
           microUsd: sum(all, ({ microUsd }) => microUsd ?? 0),
-          estimated: all.filter(({ source }) => source === 'estimated').length,
+          estimated: counting.filter(({ source }) => source === 'estimated').length,
           lost: all.filter(({ source }) => source === 'lost').length,
         } satisfies UsageTotals)
       }),
     )
+  })
+
+  const nothing = { inputTokens: 0, outputTokens: 0, microUsd: 0 }
+  test.each<[string, Partial<SettledReservation>, number]>([
+    ['a request that was let go before anything was delivered', nothing, 0],
+    ['one of a model without a price', { ...nothing, microUsd: null, source: 'estimated' }, 0],
+    ['one that gave back all that it had taken', { ...nothing, costs: [{ counter: 'c', cost: 0 }] }, 0],
+    ['one that was charged', { ...nothing, costs: [{ counter: 'c', cost: 1 }] }, 1],
+    ['one that had input', { ...nothing, inputTokens: 1 }, 1],
+    ['one that had output', { ...nothing, outputTokens: 1 }, 1],
+    ['one that cost money', { ...nothing, microUsd: 1 }, 1],
+    ['one that nobody settled', { ...nothing, source: 'lost' }, 1],
+  ])('of %s makes so many requests', (_, came, requests) => {
+    const entries = rollUp(counted([settled(came)]), nowMs)
+    expect(entries).toHaveLength(requests)
+    expect(totalOf(entries).requests).toBe(requests)
+  })
+
+  test('lets a request that was taken for lost be one that came to nothing', () => {
+    const lost = settled({ source: 'lost' })
+    const entries = rollUp({ settled: [settled(nothing)], withdrawn: [lost] }, nowMs)
+    expect(totalOf([...rollUp(counted([lost]), nowMs), ...entries])).toEqual(noUsage)
   })
 
   test('has one entry for each key, model, route and hour', () => {
@@ -126,6 +149,29 @@ test('a report has as many days as it may, the latest ones', () => {
   })
   expect(clampRange({ firstDay: 19_999, lastDay: 20_000 })).toEqual({ firstDay: 19_999, lastDay: 20_000 })
 })
+
+test.each([
+  ['few rows', 'aabb', 5, 'aabb', false],
+  ['exactly as many as there may be', 'aabb', 4, 'aabb', false],
+  ['more, so that a day would be cut', 'aabbbc', 4, 'aa', true],
+  ['more, from a new day on', 'aabbc', 4, 'aabb', true],
+  ['too many of one day', 'aaaaa', 3, 'aaa', true],
+])('a report of %s has whole days, as many as fit', (_, rows, rowsMax, days, truncated) => {
+  const report = latestDays(
+    rows.split('').map((day) => Object.assign({ day }, noUsage)),
+    rowsMax,
+  )
+  expect([report.days.map(({ day }) => day).join(''), report.truncated]).toEqual([days, truncated])
+})
+
+function totalOf(entries: readonly UsageTotals[]): UsageTotals {
+  return entries.reduce(addUsage, noUsage)
+}
+
+/** What came to nothing is no request. */
+function isCounted({ source, inputTokens, outputTokens, microUsd }: SettledReservation): boolean {
+  return source === 'lost' || inputTokens + outputTokens + (microUsd ?? 0) > 0
+}
 
 function counted(all: readonly SettledReservation[]) {
   return { settled: all, withdrawn: [] }

@@ -3,7 +3,7 @@ import type { KeyRecord } from '../../src/core/key/key-record.ts'
 import { limitForm } from '../../src/core/limit/kinds/limit-form.ts'
 import type { LimitSpec } from '../../src/core/limit/spec.ts'
 import { glmStats } from '../../src/core/usage/glm-stats.ts'
-import type { KeyStanding, LimitUse } from '../../src/core/usage/usage-report.ts'
+import { reportDaysMax, type KeyStanding, type LimitUse } from '../../src/core/usage/usage-report.ts'
 import { daysAsked, viewUsage } from '../../src/core/usage/usage-view.ts'
 
 const hourMs = 3_600_000
@@ -117,7 +117,7 @@ describe('usage in our shape', () => {
   test('has key, lifetime, limits and days, and no secret', () => {
     const totals = { requests: 1, inputTokens: 2, outputTokens: 3, microUsd: 4, estimated: 0, lost: 0 }
     const days = [{ ...totals, day: '2026-10-23', model: null }]
-    const view = viewUsage({ ...standing, limits: [use('key')], days })
+    const view = viewUsage({ ...standing, limits: [use('key')], days, truncated: true })
     const { id, account, name, createdAtMs, expiresAtMs } = record
     expect(view).toEqual({
       key: { id, account, name, createdAtMs, expiresAtMs, lastUsedMs: lifetime.lastUsedMs },
@@ -151,6 +151,7 @@ describe('usage in our shape', () => {
           lostRequests: 0,
         },
       ],
+      truncated: true,
     })
     expect(JSON.stringify(view)).not.toContain('CANARY')
   })
@@ -160,12 +161,15 @@ describe('usage in our shape', () => {
     ['', 30],
     ['?x=1', 30],
     ['?days=1', 1],
-    ['?days=400', 400],
+    [`?days=${reportDaysMax}`, reportDaysMax],
   ])('%j asks for %d days up to today', (query, days) => {
     expect(daysAsked(query, nowMs)).toEqual({ firstDay: today - days + 1, lastDay: today })
   })
 
-  test.each(['0', '401', '', 'a', '1.5', '-1', '1e2'])('days=%s is nothing that can be asked for', (days) => {
-    expect(daysAsked(`?days=${days}`, nowMs)).toBe(null)
-  })
+  test.each(['0', String(reportDaysMax + 1), '', 'a', '1.5', '-1', '1e2'])(
+    'days=%s is nothing that can be asked for',
+    (days) => {
+      expect(daysAsked(`?days=${days}`, nowMs)).toBe(null)
+    },
+  )
 })

@@ -42,7 +42,7 @@ describe('the plan of an import', () => {
     expect(planImport(file(entry), nowMs)).toEqual({
       keys: [
         {
-          old: 'pk_01234…',
+          old: 'pk_0…',
           name: 'Ann',
           wish: {
             models: { allow: ['glm-4.7'] },
@@ -58,6 +58,18 @@ describe('the plan of an import', () => {
   })
 
   it.each([
+    ['k', '…'],
+    ['secret7', 's…'],
+    ['secret78', 'se…'],
+    ['x'.repeat(32), `${'x'.repeat(8)}…`],
+    ['x'.repeat(200), `${'x'.repeat(8)}…`],
+    ['', 'no key'],
+    [undefined, 'no key'],
+  ])('shows at most a quarter of the old key %j', (key, old) => {
+    expect(planImport(file({ ...entry, key }), nowMs).keys).toMatchObject([{ old }])
+  })
+
+  it.each([
     ['has expired', { expiry_date: '2026-11-24' }, 'it has expired'],
     ['has an expiry that is no date', { expiry_date: 'soon' }, 'its expiry_date cannot be read'],
     [
@@ -70,7 +82,7 @@ describe('the plan of an import', () => {
   ])('leaves out a key that %s, since another would be more open', (_, changes, why) => {
     const { keys, leftOut } = planImport(file({ ...entry, ...changes }), nowMs)
     expect(keys).toEqual([])
-    expect(leftOut).toEqual([`Key 1 (Ann, pk_01234…) is left out: ${why}.`])
+    expect(leftOut).toEqual([`Key 1 (Ann, pk_0…) is left out: ${why}.`])
   })
 
   it.each([
@@ -178,7 +190,7 @@ describe('import-apikeys.mjs, against the admin API', () => {
   it('makes the account and the keys, and tells each new key once', async () => {
     const { code, output } = await run([entry, { ...entry, name: 'Bob', token_limit_per_5h: undefined }])
     expect([code, accounts]).toEqual([0, ['glm-proxy']])
-    expect(output).toContain('Ann\tpk_01234…\tnew-key-1\n')
+    expect(output).toContain('Ann\tpk_0…\tnew-key-1\n')
     expect(output.split('new-key-2')).toHaveLength(2)
     expect(output).toContain('not carried over')
     expect(output).not.toContain(entry.key)

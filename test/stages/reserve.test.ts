@@ -67,6 +67,7 @@ const forecast: LlmForecast = {
   outputTokensMax: 50,
   choices: 2,
   stream: true,
+  bodyRead: true,
 }
 
 describe('the reservation of a request', () => {
@@ -81,11 +82,18 @@ describe('the reservation of a request', () => {
         outputTokensMax: 50,
         choices: 2,
         stream: true,
+        bodyRead: true,
         price: price(1, 9),
         unpriced: null,
         deadlineMs: clock.nowMs() + 60_000 + 30_000,
       },
     ])
+  })
+
+  test('says that the body was not read', () => {
+    const grant = new FakeGrant()
+    void reserve(grant, outbound({ ...forecast, bodyRead: false }), prices, { clock: new FakeClock() })
+    expect(grant.wants).toMatchObject([{ bodyRead: false }])
   })
 
   test.each([

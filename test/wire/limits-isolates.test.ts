@@ -4,7 +4,7 @@ import type { DurableMode } from '../../bench/rig/durable-faults.ts'
 import { expectRefusal } from '../support/dialect-errors.ts'
 import { eventually, inParallel } from '../support/eventually.ts'
 import { startGatewayUnderTest, type GatewayUnderTest } from '../support/gateway-under-test.ts'
-import { exchange, type RawAnswer } from '../support/raw-client.ts'
+import { exchange, RawConnection, type RawAnswer } from '../support/raw-client.ts'
 import { startScriptedUpstream, wholeAnswer, type ScriptedUpstream } from '../support/scripted-upstream.ts'
 
 const isolates = 4
@@ -92,7 +92,7 @@ describe('a limit across four isolates', () => {
       { path: `/asked/y?b=%20&key=${key}`, headers: { 'x-api-key': key } },
     ]
     const methods = ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS', 'PUT', 'PATCH', 'QUERY']
-    const once = ways.flatMap((way) => methods.map((method) => ({ method, ...way })))
+    const once = ways.flatMap(({ path, headers }) => methods.map((method) => ({ method, path, headers })))
     const spellings = [...once, ...once, ...once].slice(0, 100)
     const answers = await inParallel(
       spellings.map((spelling, at) => ({ spelling, at })),
@@ -181,6 +181,46 @@ describe('a Ledger that loses its memory twice under load', () => {
     }
     expect(arrivedMs.length).toBeLessThanOrEqual(60)
     expect(arrivedMs.length).toBeGreaterThanOrEqual(25)
+  })
+})
+
+describe('a limit on requests at the same time, across four isolates', () => {
+  it('is never passed, and its slots come back when requests end or their clients leave', async () => {
+    let running = 0
+    let most = 0
+    up.on('/held', async (x) => {
+      running += 1
+      most = Math.max(most, running)
+      await x.wait(300)
+      running -= 1
+      await x.send(wholeAnswer(200, { 'content-type': 'text/plain' }, 'held'))
+    })
+    const limit = { kind: 'concurrent-requests', max: 3, onFailure: 'closed' }
+    const { key } = await gateway.newKey({ limits: [limit] })
+    await eventually(async () => (await ask(0, key)).status === 200)
+    const untilMs = performance.now() + 2_000
+    const statuses: number[] = []
+    const lane = async (at: number) => {
+      while (performance.now() < untilMs) {
+        statuses.push((await ask(at, key, '/http/held')).status)
+        await wait(50)
+      }
+    }
+    await Promise.all(Array.from({ length: 12 }, (_, at) => lane(at)))
+    expect([most, new Set(statuses)]).toEqual([3, new Set([200, 429])])
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(12)
+    for (let at = 0; at < 3; at += 1) {
+      const headers = { authorization: `Bearer ${key}` }
+      const connection = await RawConnection.open(doorOf(at))
+      connection.request({ path: '/http/held', headers })
+      await wait(100)
+      connection.destroy()
+    }
+    await eventually(async () => {
+      await wait(100)
+      const together = await Promise.all([1, 2, 3].map((at) => ask(at, key, '/http/held')))
+      return together.every(({ status }) => status === 200)
+    }, 20_000)
   })
 })
 

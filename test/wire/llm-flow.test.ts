@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectRefusal } from '../support/dialect-errors.ts'
 import { eventually } from '../support/eventually.ts'
 import { startGatewayUnderTest, type GatewayUnderTest } from '../support/gateway-under-test.ts'
-import { chunk, lastChunk } from '../support/http-message.ts'
+import { chunk, fieldOf, lastChunk } from '../support/http-message.ts'
 import { RawConnection, type LiveAnswer } from '../support/raw-client.ts'
 import { startScriptedUpstream, wholeAnswer, type ScriptedUpstream } from '../support/scripted-upstream.ts'
 
@@ -12,6 +12,7 @@ let gateway: GatewayUnderTest
 
 const path = '/v1/chat/completions'
 const json = { 'content-type': 'application/json' }
+const hastyMs = 3_000
 
 beforeAll(async () => {
   up = await startScriptedUpstream()
@@ -29,6 +30,7 @@ beforeAll(async () => {
         rewrite: '/*',
         models: { aliases: { fast: 'gpt-small' }, deny: ['gpt-secret'] },
       },
+      { id: 'hasty', path: '/hasty/*', upstream: 'openai', rewrite: '/*', bodyMs: hastyMs },
     ],
   })
 })
@@ -49,13 +51,17 @@ interface Upload {
 const framings = ['with its length', 'chunked'] as const
 
 /** Begins to send a body of these pieces, the first of which is on its way. */
-async function begin(framing: (typeof framings)[number], pieces: readonly string[]): Promise<Upload> {
+async function begin(
+  framing: (typeof framings)[number],
+  pieces: readonly string[],
+  prefix = '/rules',
+): Promise<Upload> {
   up.forget()
   const connection = await RawConnection.open(gateway)
   const length = pieces.join('').length
   const live = connection.request({
     method: 'POST',
-    path: `/rules${path}`,
+    path: `${prefix}${path}`,
     headers: {
       authorization: `Bearer ${gateway.key}`,
       ...json,
@@ -128,6 +134,36 @@ describe.each(framings)('a large JSON body %s', (framing) => {
     await eventually(() => (up.requests()[0]?.bodyBytes ?? 0) > 100_000)
     write(rest)
     expectRefusal(await live.answer(), 'openai', { status: 403, code: 'model_not_allowed' })
+    await eventually(() => up.requests()[0]?.closedMs != null)
+    expect(up.requests().map(({ complete }) => complete)).toEqual([false])
+    connection.destroy()
+  })
+})
+
+describe('a JSON body that does not say its length', () => {
+  it('is read before it is sent while it is short, and then sent with its length', async () => {
+    const pieces = ['{"model":"fast",', `"x":"${'x'.repeat(1_000)}"}`]
+    const { connection, live, write, end } = await begin('chunked', pieces)
+    await wait(300)
+    expect(up.requests()).toEqual([])
+    write(pieces[1] ?? '')
+    end()
+    expect((await live.answer()).status).toBe(200)
+    const sent = pieces.join('').replace('"fast"', '"gpt-small"')
+    expect(up.requests().map(({ body, head }) => [body.toString(), fieldOf(head, 'content-length')])).toEqual(
+      [[sent, String(sent.length)]],
+    )
+    connection.destroy()
+  })
+
+  it('has its time once, for what is read before and what flows', async () => {
+    const { connection, live, write } = await begin('chunked', ['{"model":"m","x":"'], '/hasty')
+    await wait(hastyMs * 0.7)
+    write(quarter)
+    await eventually(() => (up.requests()[0]?.bodyBytes ?? 0) > 200_000)
+    const answer = await live.answer()
+    expectRefusal(answer, 'openai', { status: 408, code: 'body_too_slow' })
+    expect(answer.tookMs).toBeLessThan(hastyMs * 1.5)
     await eventually(() => up.requests()[0]?.closedMs != null)
     expect(up.requests().map(({ complete }) => complete)).toEqual([false])
     connection.destroy()

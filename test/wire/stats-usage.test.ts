@@ -122,6 +122,13 @@ describe('what a key has used', () => {
     expect(records).toEqual([expect.objectContaining({ route: null, keyId: gateway.id, status: 200 })])
   })
 
+  it.each(['/stats', '/v1/usage'])('at %s is shown to no key that has expired', async (path) => {
+    const { key } = await gateway.newKey({ expiresAtMs: Date.now() + 2_000 })
+    expect((await asking(key, path)).status).toBe(200)
+    await eventually(async () => (await asking(key, path)).status === 401, 3_000)
+    expect(JSON.parse((await asking(key, path)).text)).toMatchObject({ code: 'key_invalid' })
+  })
+
   it('is not at paths that differ, and HEAD has no body', async () => {
     const head = { method: 'HEAD', path: '/stats', headers: { authorization: `Bearer ${gateway.key}` } }
     const answer = await exchange(gateway, head)

@@ -29,7 +29,10 @@ beforeAll(async () => {
       streams: { onRevoke },
     })),
   )
-  gateway = await startGatewayUnderTest({ upstreamUrl: mock.url, routes })
+  const files = { id: 'cut-files', path: '/files/*', rewrite: '/bytes/*', upstream: 'plain' }
+  const cut = { ...files, streams: { onRevoke: 'cut' } }
+  const upstreams = { plain: { dialect: 'http', targets: [{ origin: mock.url }] } }
+  gateway = await startGatewayUnderTest({ upstreamUrl: mock.url, upstreams, routes: [...routes, cut] })
 })
 
 afterAll(async () => {
@@ -225,4 +228,30 @@ describe.each(formats)('a $name stream whose key is revoked', ({ name, dialect, 
     expect(text).not.toContain('key_invalid')
     expect(record).toMatchObject({ ending: 'complete', usage: { source: 'measured', outputTokens: 80 } })
   })
+})
+
+describe.concurrent('a native body whose key is revoked where the route cuts', () => {
+  const clients = [
+    { client: 'reads', path: '/files/400000?chunk=1000&delay=100' },
+    { client: 'has stopped reading', path: '/files/400000000' },
+  ]
+
+  it.each(clients)(
+    'is broken off, and its upstream closed, for a client that $client',
+    async ({ client, path }) => {
+      const { key, id } = await gateway.newKey()
+      const mark = randomUUID()
+      const connection = await RawConnection.open(gateway)
+      const live = connection.request({ path, headers: { 'x-api-key': key, 'x-request-id': mark } })
+      await live.reaches(300)
+      if (client !== 'reads') connection.pause()
+      await gateway.admin('DELETE', `/accounts/${gateway.account}/keys/${id}`)
+      const found = () => gateway.records().find((each) => each.clientRequestId === mark)
+      await eventually(() => found() !== undefined, revokedMs)
+      expect(found()).toMatchObject({ tier: 'native', ending: 'stopped', status: 200, bytes: null })
+      connection.resume()
+      expect((await live.answer()).ended).not.toBe('complete')
+      connection.destroy()
+    },
+  )
 })

@@ -210,6 +210,9 @@ test.each([
   { name: 'k', models: { allow: Array.from({ length: 201 }, (_, index) => `m${index}`) } },
   { name: 'k', strict: 'yes' },
   { name: 'k', strict: 1 },
+  { name: 'k', strict: null },
+  { name: 'k', scopes: null },
+  { name: 'k', limits: null },
   { name: 'k', limits: { kind: 'request-rate', max: 1 } },
   { name: 'k', limits: [{ kind: 'request-rate' }] },
   { name: 'k', limits: [{ kind: 'request-rate', max: 1, per: 'account' }] },
@@ -232,6 +235,7 @@ test.each([
 test.each([
   [{}, '$.limits'],
   [{ limits: 1 }, '$.limits'],
+  [{ limits: null }, '$.limits'],
   [{ limits: [{ kind: 'token-window', max: 0, periodSeconds: 5 }] }, '$.limits[0].max'],
   [{ limits: [{ kind: 'money-budget', maxUsd: 1, calendar: 'week' }] }, '$.limits[0].calendar'],
   [{ limits: [], more: 1 }, '$.more'],

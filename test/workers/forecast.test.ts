@@ -31,14 +31,17 @@ describe('what a request may generate, before it is sent', () => {
 
   test.each(maxima)('with %j is an output of at most %j', async (body, outputTokensMax) => {
     const text = JSON.stringify({ model: 'fast', ...body })
-    expect(await forecastOf(sending(text, true))).toEqual({
+    const forecast = {
       model: 'org/small',
       otherModels: [],
       bodyBytes: text.length,
       outputTokensMax,
       choices: 1,
       stream: false,
-    })
+      bodyRead: true,
+    }
+    expect(await forecastOf(sending(text, true))).toEqual(forecast)
+    expect(await forecastOf(sending(text, false))).toEqual(forecast)
   })
 
   test.each([
@@ -47,16 +50,24 @@ describe('what a request may generate, before it is sent', () => {
     [{ n: 2, best_of: 5 }, 5],
     [{ n: null }, 1],
   ])('with %j is %d answers', async (body, choices) => {
-    expect(await forecastOf(sending(JSON.stringify({ model: 'm', ...body }), true))).toMatchObject({
-      choices,
-    })
+    const text = JSON.stringify({ model: 'm', ...body })
+    for (const declares of [true, false]) {
+      expect(await forecastOf(sending(text, declares))).toMatchObject({ choices })
+    }
   })
 
   test('says whether it streams', async () => {
     expect(await forecastOf(sending('{"model":"m","stream":true}', true))).toMatchObject({ stream: true })
   })
 
-  const unknown = { model: null, otherModels: [], outputTokensMax: null, choices: 1, stream: true }
+  const unknown = {
+    model: null,
+    otherModels: [],
+    outputTokensMax: null,
+    choices: 1,
+    stream: true,
+    bodyRead: false,
+  }
   const long = `{"messages":["${'x'.repeat(300_000)}"],"model":"fast","max_tokens":1,"n":9}`
   const form: Sent = {
     headers: { 'content-type': 'multipart/form-data; boundary=B' },
@@ -68,10 +79,22 @@ describe('what a request may generate, before it is sent', () => {
   const opaque: Sent = { headers: { 'content-type': 'text/plain' }, body: [bytesOf('abcd')], declared: 4 }
   const bodies: readonly [string, Sent, number][] = [
     ['is JSON over 256 KiB, which mostly is no text', sending(long, true), 262_144],
-    ['is JSON of unknown length', sending('{"model":"fast"}', false), 16_384],
+    ['is the same and does not say its length', sending(long, false), 262_144],
     ['is a form, which carries files', form, 16_384],
     ['is not read', opaque, 4],
   ]
+
+  test('counts a body of unknown length that is not read whole as it counts others, or as what was read', async () => {
+    for (const [bufferBytes, bodyBytes] of [
+      [0, 16_384],
+      [9, 16_384],
+      [100_000, 100_001],
+      [400_000, 262_144],
+    ] as const) {
+      const route = llmRoute({ resend: { unsafe: false, hedge: false, bufferBytes } })
+      expect(await forecastOf(sending(long, false), route)).toMatchObject({ bodyBytes, bodyRead: false })
+    }
+  })
 
   test('of a long body that is read whole all the same counts it as one that is not', async () => {
     const route = llmRoute({ resend: { unsafe: false, hedge: false, bufferBytes: 400_000 } })
@@ -90,9 +113,9 @@ describe('what a request may generate, before it is sent', () => {
 
   test('knows the model of a body that is not read yet where the route or a place says it', async () => {
     const overridden = llmRoute(policy({ override: 'always' }))
-    expect(await forecastOf(sending('{}', false), overridden)).toMatchObject({ model: 'always' })
+    expect(await forecastOf(sending(long, false), overridden)).toMatchObject({ model: 'always' })
     const placed = llmRoute({ path: '/v1/x/{model}/*', ...renames })
-    const sent = sending('{}', false, { url: '/v1/x/fast/completions' })
+    const sent = sending(long, false, { url: '/v1/x/fast/completions' })
     expect(await forecastOf(sent, placed)).toMatchObject({ model: 'org/small' })
   })
 

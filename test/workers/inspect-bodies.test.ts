@@ -5,7 +5,7 @@ import { scanBody } from '../../src/core/llm/body-scan.ts'
 import { rewriteBody, type Edit } from '../../src/core/llm/body-splice.ts'
 import { isRefusal } from '../../src/core/outcome.ts'
 import { bytesOf, charsOf, cutAt, joined } from '../support/byte-pieces.ts'
-import { FakeClock } from '../support/fake-clock.ts'
+import { eventually } from '../support/eventually.ts'
 import {
   inspectAt,
   json,
@@ -53,7 +53,7 @@ describe('a JSON body', () => {
     fc.json(),
   )
 
-  test('is sent as the pure functions make it, read whole or flowing, however it is cut', async () => {
+  test('is sent as the pure functions make it, its length declared or not, however it is cut', async () => {
     let rewritten = 0
     let refused = 0
     await fc.assert(
@@ -67,7 +67,7 @@ describe('a JSON body', () => {
           headers: json,
           declared: bytes.length,
         }).outcome
-        const flowing = await passed(inspectAt(llmRoute(renames), { body: pieces, headers: json }).outcome)
+        const undeclared = await inspectAt(llmRoute(renames), { body: pieces, headers: json }).outcome
         if (isRefusal(expected)) {
           refused += 1
           const named = {
@@ -75,15 +75,16 @@ describe('a JSON body', () => {
             ...('detail' in expected && expected.detail === 'names no model' && { detail: unnamed }),
           }
           expect(whole).toEqual(named)
-          await expect(sentBytes(flowing)).rejects.toThrow('cut')
-          expect(flowing.sendable.cut()).toEqual(named)
+          expect(undeclared).toEqual(named)
           return
         }
         const outbound = await passed(whole)
+        const other = await passed(undeclared)
         expect(charsOf(await sentBytes(outbound))).toBe(charsOf(expected))
-        expect(charsOf(await sentBytes(flowing))).toBe(charsOf(expected))
-        expect(flowing.llm?.facts()).toEqual(outbound.llm?.facts())
-        expect(flowing.sendable.cut()).toBeNull()
+        expect(charsOf(await sentBytes(other))).toBe(charsOf(expected))
+        expect(other.sendable.body.kind).toBe('bytes')
+        expect(other.llm?.facts()).toEqual(outbound.llm?.facts())
+        expect(other.llm?.forecast).toEqual(outbound.llm?.forecast)
         if (charsOf(expected) !== charsOf(bytes)) rewritten += 1
       }),
       { numRuns: 300 },
@@ -113,35 +114,53 @@ describe('a JSON body', () => {
     },
   )
 
+  test.each([
+    ['at 256 KiB', 262_144, 'bytes'],
+    ['a byte above', 262_145, 'stream'],
+  ])('of no declared length is read before it is sent if it ends %s', async (_, length, kind) => {
+    const empty = '{"model":"fast","x":""}'
+    const text = empty.replace('""', `"${'x'.repeat(length - empty.length)}"`)
+    const cuts = [1, 7, 5_000, 262_000]
+    const sent = { body: cutAt(bytesOf(text), cuts), headers: json }
+    const outbound = await passed(inspectAt(llmRoute(renames), sent).outcome)
+    expect(outbound.sendable.body.kind).toBe(kind)
+    expect(charsOf(await sentBytes(outbound))).toBe(text.replace('fast', 'org/small'))
+    expect(outbound.llm?.facts()).toMatchObject({ asked: 'fast', bodyBytes: length })
+  })
+
+  /** More than is read of a body before it goes out. */
+  const front = `{"model":"fast","pad":"${'x'.repeat(262_144)}"`
+
   test('begins to go out before all of it has come', async () => {
     const { readable, writable } = new IdentityTransformStream()
     const writer = writable.getWriter()
+    const written = writer.write(bytesOf(front))
     const outbound = await passed(inspectAt(llmRoute(renames), { body: readable, headers: json }).outcome)
     const { body: carried } = outbound.sendable
     if (carried.kind !== 'stream') throw new Error('not a stream')
-    const reader = carried.stream.getReader()
-    const written = writer.write(bytesOf('{"model":"fast","messages":["'))
-    const begun = '{"model":"org/small","messages":["'
-    expect(charsOf((await reader.read()).value ?? new Uint8Array(0))).toBe(begun)
-    const rest: Uint8Array[] = []
-    const read = (async () => {
-      for (let each = await reader.read(); !each.done; each = await reader.read()) rest.push(each.value)
+    const pieces: Uint8Array[] = []
+    const sent = (async () => {
+      for await (const piece of carried.stream) pieces.push(piece)
     })()
     await written
-    await writer.write(bytesOf('"]}'))
+    const begun = () => charsOf(joined(pieces))
+    await eventually(() => begun().length > 262_000)
+    expect(begun().slice(0, 30)).toBe(front.replace('fast', 'org/small').slice(0, 30))
+    await writer.write(bytesOf(',"messages":[]}'))
     await writer.close()
-    await Promise.all([read, carried.sent])
-    expect(begun + charsOf(joined(rest))).toBe('{"model":"org/small","messages":[""]}')
+    await Promise.all([sent, carried.sent])
+    expect(begun()).toBe(`${front.replace('fast', 'org/small')},"messages":[]}`)
   })
 
   test('that flows is not hurt by being asked for its facts on the way', async () => {
     const { readable, writable } = new IdentityTransformStream()
     const writer = writable.getWriter()
+    const written = writer.write(bytesOf(front))
     const outbound = await passed(inspectAt(llmRoute(renames), { body: readable, headers: json }).outcome)
     const sent = sentBytes(outbound)
-    await writer.write(bytesOf('{"model":"fast",'))
+    await written
     expect(outbound.llm?.facts()).toMatchObject({ asked: 'fast', model: 'org/small', stream: false })
-    await writer.write(bytesOf('"stream":true}'))
+    await writer.write(bytesOf(',"stream":true}'))
     await writer.close()
     expect(charsOf(await sent)).toContain('"stream":true')
     expect(outbound.llm?.facts()).toMatchObject({ stream: true, askedForUsage: true })
@@ -292,31 +311,6 @@ describe('a form', () => {
   test('whose boundary can be read in two ways is refused at once', async () => {
     const headers = { 'content-type': 'multipart/form-data; boundary=B0; boundary=B1' }
     const { outcome } = inspectAt(llmRoute(), sending(form('small'), true, { headers }))
-    expect(await refusalOf(outcome)).toMatchObject({ refused: 'malformed_request' })
-  })
-})
-
-describe('a body that is read whole', () => {
-  test('may take as long as the route says, then it is 408', async () => {
-    const clock = new FakeClock()
-    const { readable, writable } = new IdentityTransformStream()
-    const writer = writable.getWriter()
-    writer.write(bytesOf('{"a"')).catch(() => {})
-    const sent = { body: readable, headers: json, declared: 10 }
-    const { outcome } = inspectAt(llmRoute({ bodyMs: 7_000 }), sent, { clock })
-    const { value, tookMs } = await clock.until(outcome)
-    expect([value, tookMs]).toEqual([{ refused: 'body_too_slow', afterMs: 7_000 }, 7_000])
-  })
-
-  test.each([
-    ['ends before its declared length', (writer: WritableStreamDefaultWriter<Uint8Array>) => writer.close()],
-    ['breaks off', (writer: WritableStreamDefaultWriter<Uint8Array>) => writer.abort(new Error('reset'))],
-  ])('and %s is malformed', async (_, end) => {
-    const { readable, writable } = new IdentityTransformStream()
-    const writer = writable.getWriter()
-    const { outcome } = inspectAt(llmRoute(), { body: readable, headers: json, declared: 10 })
-    await writer.write(bytesOf('{}'))
-    await end(writer)
     expect(await refusalOf(outcome)).toMatchObject({ refused: 'malformed_request' })
   })
 })

@@ -22,10 +22,18 @@ function to(outbound: OutboundRequest, target: Target): TargetRequest {
 }
 
 const text = '{"model":"gpt-4o","stream":true,"messages":[]}'
-const ways = [
-  ['read whole', true],
-  ['flowing', false],
-] as const
+const flowing = { resend: { unsafe: false, hedge: false, bufferBytes: 0 } } as const
+const ways: readonly [name: string, declares: boolean, changes: Partial<Route>][] = [
+  ['read whole', true, {}],
+  ['of unknown length and read whole', false, {}],
+  ['flowing', true, flowing],
+  ['of unknown length and flowing', false, flowing],
+  [
+    'of unknown length and too long to be read whole',
+    false,
+    { resend: { ...flowing.resend, bufferBytes: 9 } },
+  ],
+]
 
 describe('a request for one of several targets', () => {
   test('is one for all of them where they are alike', async () => {
@@ -33,18 +41,21 @@ describe('a request for one of several targets', () => {
     expect((await passed(outcome)).forTarget).toBeNull()
   })
 
-  test.each(ways)('%s, gets the model and the options of the one it goes to', async (_, declares) => {
-    for (const [target, sent, model, asked] of [
-      [first, `${text.slice(0, -1)},"stream_options":{"include_usage":true}}`, 'gpt-4o', true],
-      [renaming, text.replace('gpt-4o', 'llama'), 'llama', false],
-      [sparing, text, 'gpt-4o', false],
-    ] as const) {
-      const { outcome } = inspectAt(pooled([first, renaming, sparing]), sending(text, declares))
-      const outbound = await passed(outcome)
-      expect(charsOf(await sentBytes(to(outbound, target)))).toBe(sent)
-      expect(outbound.llm?.facts()).toMatchObject({ asked: 'gpt-4o', model, askedForUsage: asked })
-    }
-  })
+  test.each(ways)(
+    '%s, gets the model and the options of the one it goes to',
+    async (_, declares, changes) => {
+      for (const [target, sent, model, asked] of [
+        [first, `${text.slice(0, -1)},"stream_options":{"include_usage":true}}`, 'gpt-4o', true],
+        [renaming, text.replace('gpt-4o', 'llama'), 'llama', false],
+        [sparing, text, 'gpt-4o', false],
+      ] as const) {
+        const { outcome } = inspectAt(pooled([first, renaming, sparing], changes), sending(text, declares))
+        const outbound = await passed(outcome)
+        expect(charsOf(await sentBytes(to(outbound, target)))).toBe(sent)
+        expect(outbound.llm?.facts()).toMatchObject({ asked: 'gpt-4o', model, askedForUsage: asked })
+      }
+    },
+  )
 
   test('read whole, can be written for one after the other, and its facts are those of the last', async () => {
     const { outcome } = inspectAt(pooled([first, renaming]), sending(text, true))
@@ -57,7 +68,7 @@ describe('a request for one of several targets', () => {
   })
 
   test('that flows is touched only when it is asked for', async () => {
-    const { outcome, x } = inspectAt(pooled([first, renaming]), sending(text, false))
+    const { outcome, x } = inspectAt(pooled([first, renaming], flowing), sending(text, false))
     const outbound = await passed(outcome)
     expect([outbound.sendable.kind, x.request.body?.locked]).toEqual(['stream', false])
     expect(outbound.sendable.body.kind).toBe('stream')
@@ -82,10 +93,9 @@ describe('a request for one of several targets', () => {
     expect(await forecast(big, policy({ deny: ['huge'] }))).toMatchObject({ otherModels: ['large'] })
     expect(await forecast(sending('{"model":"gpt-4o"}', true))).toMatchObject({ otherModels: ['llama'] })
     expect(await forecast(sending('{"model":"other"}', true))).toMatchObject({ otherModels: [] })
-    const flowing = sending('{"model":"big"}', false)
-    expect(await forecast(flowing)).toMatchObject({ model: null, otherModels: [] })
-    const overridden = policy({ override: 'always' })
-    expect(await forecast(flowing, overridden)).toMatchObject({ model: 'always', otherModels: ['tiny'] })
+    expect(await forecast(big, flowing)).toMatchObject({ model: null, otherModels: [] })
+    const overridden = { ...policy({ override: 'always' }), ...flowing }
+    expect(await forecast(big, overridden)).toMatchObject({ model: 'always', otherModels: ['tiny'] })
   })
 
   test('has its model renamed in path and query too', async () => {

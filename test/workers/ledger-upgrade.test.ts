@@ -65,7 +65,7 @@ beforeEach(async () => {
 
 test('keys of the first release go on, with no limits', async () => {
   const record = { ...firstRecord('old', 1), limits: [], strict: false }
-  expect(await ledger.findKey('old')).toEqual({ found: 'key', record })
+  expect(await ledger.getKey('old')).toEqual(record)
   expect(await ledger.limits()).toEqual([])
   const rpm = limit()
   expect(await ledger.updateKey('old', { limits: [rpm] })).toEqual({ ...record, version: 2, limits: [rpm] })

@@ -1,11 +1,11 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { beforeEach, describe, expect, test } from 'vitest'
-import { dayOf, hourOf, hoursKeptDays } from '../../src/core/usage/rollup.ts'
-import type { KeyUsage } from '../../src/core/usage/usage-report.ts'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { dayOf, hourOf, hoursKeptDays, noUsage } from '../../src/core/usage/rollup.ts'
+import type { AccountUsage, KeyUsage } from '../../src/core/usage/usage-report.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
 import { accepted } from './support/objects.ts'
-import { Isolate, issued, settled } from './support/sync-messages.ts'
+import { Isolate, issued, limit, need, settled } from './support/sync-messages.ts'
 
 let ledger: DurableObjectStub<Ledger>
 let isolate: Isolate
@@ -25,10 +25,20 @@ async function usage(): Promise<KeyUsage> {
   return accepted((await ledger.keyUsage('k1', { firstDay: today - 1, lastDay: today + 1 })) as KeyUsage)
 }
 
+function counters(): Promise<string[]> {
+  return runInDurableObject(ledger, (_, { storage: { sql } }) =>
+    sql
+      .exec<{ counter: string }>(`SELECT counter FROM permits WHERE counter <> 'key:k1:rpm'`)
+      .toArray()
+      .map(({ counter }) => counter),
+  )
+}
+
 describe('what was settled', () => {
   test('is known by its id until an hour after its deadline, then swept', async () => {
-    await isolate.sync(ledger, { settled: [settled('old', { deadlineMs: Date.now() - 3_600_000 + 100 })] })
-    await isolate.sync(ledger, { settled: [settled('new')] })
+    const deadlineMs = Date.now() - 3_600_000 + 100
+    await isolate.sync(ledger, { settled: [settled('old', { deadlineMs, inputTokens: 1 })] })
+    await isolate.sync(ledger, { settled: [settled('new', { inputTokens: 1 })] })
     await scheduler.wait(150)
     await runInDurableObject(ledger, (instance) => instance.alarm())
     const ids = await runInDurableObject(ledger, (_, state) =>
@@ -102,6 +112,77 @@ describe('what was settled', () => {
       ],
       total: { requests: 2, inputTokens: 3 },
       limits: [],
+      truncated: false,
     })
+  })
+
+  test('of more keys and days than a report tells is summed whole, and no day of it is told in part', async () => {
+    const today = dayOf(hourOf(Date.now()))
+    await isolate.sync(ledger, { settled: [settled('a', { inputTokens: 1 })] })
+    await runInDurableObject(ledger, (_, { storage: { sql } }) => {
+      for (const [table, time, day] of [
+        ['usage_hours', 'hour', (today - 1) * 24],
+        ['usage_days', 'day', today - 60],
+      ]) {
+        sql.exec(
+          `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+           INSERT INTO ${table} (key, ${time}, model, route, requests, input_tokens, output_tokens, micro_usd, estimated, lost)
+           SELECT 'key' || i, ${day}, 'm', 'r', 1, 10, 0, 0, 0, 0 FROM n`,
+        )
+      }
+    })
+    const all = { firstDay: today - 100, lastDay: today }
+    const report = accepted((await ledger.accountUsage(all)) as AccountUsage)
+    expect(report.total).toMatchObject({ requests: 6_001, inputTokens: 60_001 })
+    expect([report.days.length, report.truncated]).toEqual([3_001, true])
+    const latest = accepted((await ledger.accountUsage({ ...all, firstDay: today - 1 })) as AccountUsage)
+    expect([latest.total.requests, latest.days.length, latest.truncated]).toEqual([3_001, 3_001, false])
+    const none = accepted((await ledger.accountUsage({ firstDay: 1, lastDay: 2 })) as AccountUsage)
+    expect(none).toEqual({ days: [], total: noUsage, limits: [], truncated: false })
+  })
+})
+
+describe('counters of limits that nobody has used for nine weeks', () => {
+  const rpm = limit({ durability: 'default' })
+  const dayMs = 86_400_000
+
+  beforeEach(async () => {
+    await ledger.updateKey('k1', { limits: [rpm] })
+    const alarmMs = () => runInDurableObject(ledger, (_, { storage }) => storage.getAlarm())
+    await expect.poll(alarmMs, { timeout: 4_000 }).toBeNull()
+    await runInDurableObject(ledger, (_, { storage: { sql } }) => {
+      for (const [counter, weeks] of [
+        ['key:gone:rpm', 10],
+        ['key:kept:rpm', 8],
+      ]) {
+        sql.exec(`INSERT INTO permits VALUES (?, '{}', ?)`, counter, Date.now() - Number(weeks) * 7 * dayMs)
+      }
+    })
+    await evictDurableObject(ledger)
+  })
+
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('are forgotten when the Ledger rests, with no alarm set for it', async () => {
+    await isolate.sync(ledger, { needs: [need('n', [], 'k1')] })
+    expect(await counters()).toEqual(['key:gone:rpm', 'key:kept:rpm'])
+    await expect.poll(counters, { timeout: 8_000, interval: 500 }).toEqual(['key:kept:rpm'])
+    expect(await runInDurableObject(ledger, (_, { storage }) => storage.getAlarm())).toBeNull()
+  }, 12_000)
+
+  test('are forgotten once a day in a Ledger that never rests', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    await isolate.sync(ledger, { needs: [need('n1', [], 'k1')] })
+    vi.setSystemTime(Date.now() + dayMs)
+    await isolate.sync(ledger, { needs: [need('n2', [], 'k1')] })
+    expect(await counters()).toEqual(['key:kept:rpm'])
+    vi.setSystemTime(Date.now() + 5 * dayMs)
+    await isolate.sync(ledger, { needs: [need('n3', [], 'k1')] })
+    expect(await counters()).toEqual(['key:kept:rpm'])
+    vi.setSystemTime(Date.now() + 2 * dayMs)
+    await isolate.sync(ledger, { needs: [need('n4', [], 'k1')] })
+    expect(await counters()).toEqual([])
   })
 })

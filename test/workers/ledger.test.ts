@@ -4,7 +4,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { KeyRecord } from '../../src/core/key/key-record.ts'
 import type { IssuedKey } from '../../src/core/key/record-life.ts'
 import { keyRecordName } from '../../src/core/storage-layout.ts'
+import { KeyTable } from '../../src/durable/ledger/key-table.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
+import { Outbox } from '../../src/durable/ledger/outbox.ts'
 import { accepted, dumpObject, replaceKv } from './support/objects.ts'
 
 let account: string
@@ -51,6 +53,18 @@ class RecordingKv {
   }
 }
 
+/** Writes by version; each hangs until it is let go. */
+function hanging() {
+  const writes: { readonly version: number; readonly done: () => void }[] = []
+  const kv = {
+    put: (_name: string, value: string) =>
+      new Promise<void>((resolve) => {
+        writes.push({ version: (JSON.parse(value) as KeyRecord).version, done: resolve })
+      }),
+  } as unknown as KVNamespace
+  return { writes, kv }
+}
+
 describe('keys of a Ledger', () => {
   test('a new key is there at once and in KV after the alarm, its version inside the value', async () => {
     const record = accepted(await ledger.createKey(issued('new')))
@@ -62,7 +76,7 @@ describe('keys of a Ledger', () => {
       revokedAtMs: null,
       ...issued('new'),
     })
-    expect(await ledger.findKey('new')).toEqual({ found: 'key', record })
+    expect(await ledger.getKey('new')).toEqual(record)
     await vi.waitFor(async () => expect(await projected('new')).toEqual(record))
   })
 
@@ -72,7 +86,7 @@ describe('keys of a Ledger', () => {
     const revoked = accepted(await ledger.revokeKey('gone'))
     expect(revoked).toMatchObject({ version: 2, state: 'revoked', revokedAtMs: expect.any(Number) })
     expect(await ledger.revokeKey('gone')).toEqual(revoked)
-    expect(await ledger.findKey('gone')).toEqual({ found: 'key', record: revoked })
+    expect(await ledger.getKey('gone')).toEqual(revoked)
     await vi.waitFor(async () => expect(await projected('gone')).toEqual(revoked), { timeout: 3_000 })
   })
 
@@ -99,7 +113,7 @@ describe('keys of a Ledger', () => {
   test('all survive a restart', async () => {
     const record = accepted(await ledger.createKey(issued('kept')))
     await evictDurableObject(ledger)
-    expect(await ledger.findKey('kept')).toEqual({ found: 'key', record })
+    expect(await ledger.getKey('kept')).toEqual(record)
   })
 
   test('fields of a newer Worker are no trouble', async () => {
@@ -186,6 +200,53 @@ describe('the outbox', () => {
   })
 })
 
+describe('a KV that does not answer', () => {
+  test('holds up an alarm for 10 s and no longer: the round has failed, and is tried again', async () => {
+    const { writes, kv } = hanging()
+    await ledger.createKey(issued('late'))
+    await vi.waitFor(async () => expect(await projected('late')).not.toBeNull())
+    await replaceKv(ledger, kv)
+    await scheduler.wait(1_000)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const nextMs = await runInDurableObject(ledger, async (instance, { storage }) => {
+      await instance.updateKey('late', { name: 'another' })
+      await storage.deleteAlarm()
+      const ended = vi.fn<() => void>()
+      const alarm = instance.alarm().then(ended)
+      await vi.advanceTimersByTimeAsync(9_900)
+      expect([writes.length, ended.mock.calls.length]).toEqual([1, 0])
+      await vi.advanceTimersByTimeAsync(200)
+      await alarm
+      return (await storage.getAlarm()) ?? 0
+    })
+    expect(nextMs - Date.now()).toBeGreaterThan(500)
+  })
+
+  test('in time, but puts the old record in the place of a newer one later, gets the newer one again', async () => {
+    await ledger.createKey(issued('busy'))
+    await vi.waitFor(async () => expect(await projected('busy')).not.toBeNull())
+    await runInDurableObject(ledger, async (instance, { storage }) => {
+      const { writes, kv } = hanging()
+      const keys = new KeyTable(storage.sql)
+      const overtaken = vi.fn<() => void>()
+      const outbox = new Outbox(keys, overtaken, 20)
+      await instance.updateKey('busy', { name: 'two' })
+      await storage.deleteAlarm()
+      await scheduler.wait(1_000)
+      await outbox.round(kv, account)
+      await instance.updateKey('busy', { name: 'three' })
+      await storage.deleteAlarm()
+      const round = outbox.round(kv, account)
+      writes[1]?.done()
+      await round
+      expect([writes.map(({ version }) => version), outbox.waits()]).toEqual([[2, 3], false])
+      writes[0]?.done()
+      await vi.waitFor(() => expect(overtaken).toHaveBeenCalledOnce())
+      expect(keys.unpublished(9)).toMatchObject([{ id: 'busy', version: 3 }])
+    })
+  })
+})
+
 describe('a deleted account', () => {
   test('is a tombstone: every key revoked, here and in KV, none made, none brought back', async () => {
     await ledger.createKey(issued('one'))
@@ -198,7 +259,7 @@ describe('a deleted account', () => {
     })
     expect(await ledger.deleteAccount()).toMatchObject({ state: 'deleted' })
     for (const id of ['one', 'two']) {
-      expect(await ledger.findKey(id)).toMatchObject({ record: { state: 'revoked', version: 2 } })
+      expect(await ledger.getKey(id)).toMatchObject({ state: 'revoked', version: 2 })
       await vi.waitFor(
         async () => expect(await projected(id)).toMatchObject({ state: 'revoked', version: 2 }),
         {
@@ -211,7 +272,6 @@ describe('a deleted account', () => {
 
 test('a Ledger that nobody opened knows nothing, takes nothing and stays empty', async () => {
   const stranger = env.LEDGER.getByName('ledger:nobody0000:1')
-  expect(await stranger.findKey('x')).toEqual({ found: 'unknown' })
   const unknown = { refused: 'account_unknown' }
   expect(await stranger.createKey(issued('x'))).toEqual(unknown)
   expect(await stranger.getKey('x')).toEqual(unknown)

@@ -93,6 +93,7 @@ describe('tokens', () => {
     expect(await small.reserve(wanting(world.clock))).toEqual({
       refused: 'limit_too_small',
       violated: ['tokens'],
+      counts: 'tokens',
       asked: 110,
       max: 50,
     })
@@ -149,7 +150,7 @@ describe('tokens', () => {
     const text = await keyWith(tokenBudget(1_000_000))
     const grants: Grant[] = []
     for (let request = 0; request < 20; request += 1) grants.push(await world.grant(isolate, text))
-    await Promise.all(grants.map((grant) => grant.reserve(wanting(world.clock))))
+    await Promise.all(grants.map(async (grant) => grant.reserve(wanting(world.clock))))
     await world.clock.advance(2_100)
     const before = world.ledger.syncs.length
     for (const grant of grants) grant.settle(spending(1))
@@ -173,10 +174,10 @@ describe('tokens', () => {
   })
 })
 
-describe('slices', () => {
-  const sliced = (max: number) => keyWith(tokenBudget(max, { reserve: 'slices' }))
-  const streaming = () => wanting(world.clock, { stream: true, outputTokensMax: 5_000 })
+const sliced = (max: number) => keyWith(tokenBudget(max, { reserve: 'slices' }))
+const streaming = () => wanting(world.clock, { stream: true, outputTokensMax: 5_000 })
 
+describe('slices', () => {
   test('are taken as the stream runs, until there are none', async () => {
     const grant = await world.grant(isolate, await sliced(1_000))
     expect(await grant.reserve(streaming())).toBeNull()
@@ -189,6 +190,23 @@ describe('slices', () => {
     expect(world.ledger.settled).toMatchObject([
       { takes: [{ cost: 10 + 768 }], costs: [{ cost: 710 }], outputTokens: 700 },
     ])
+  })
+
+  test('that are on their way when the stream ends are given back', async () => {
+    const text = await sliced(100_000)
+    const grant = await world.grant(isolate, text)
+    expect(await grant.reserve(streaming())).toBeNull()
+    let late: boolean | Promise<boolean> = true
+    for (let slice = 0; slice < 200 && !(late instanceof Promise); slice += 1) late = grant.extend(1_000)
+    expect(late).toBeInstanceOf(Promise)
+    grant.settle({ ...spending(200), ending: 'complete' })
+    expect(await late).toBe(false)
+    await told()
+    await told()
+    const used = world.ledger.settled.flatMap(({ costs }) => costs.map(({ cost }) => cost))
+    expect([used.length, used.reduce((sum, cost) => sum + cost, 0)]).toEqual([2, 210])
+    const taken = world.ledger.settled.flatMap(({ id, takes }) => takes.map(({ cost }) => [id, cost]))
+    expect(new Set(taken.map(([id]) => id)).size).toBe(2)
   })
 
   test('are not taken by what is no stream, nor after the end', async () => {

@@ -4,6 +4,7 @@ import type { LimitStanding } from '../../src/core/limit/standing.ts'
 import { TokenEstimator } from '../../src/core/llm/estimate.ts'
 import type { Refusal } from '../../src/core/refusal.ts'
 import { handle } from '../../src/gateway/handle.ts'
+import { bytesOf, charsOf, joined } from '../support/byte-pieces.ts'
 import { answering, asking, failing, FakeWorld, json, target, timer } from './support/fake-world.ts'
 
 const spec: LimitSpec = {
@@ -63,6 +64,47 @@ describe('the reservation of tokens', () => {
       await world.handle(new Request(`http://gw.test/v1/${path}`, init))
     }
     expect([world.wants, world.calls.length]).toEqual([[], 4])
+  })
+})
+
+async function readToEnd({ body }: Response): Promise<{ readonly text: string; readonly broke: boolean }> {
+  const pieces: Uint8Array[] = []
+  const broke = await (async () => {
+    for await (const piece of body ?? []) pieces.push(piece)
+    return false
+  })().catch(() => true)
+  return { text: charsOf(joined(pieces)), broke }
+}
+
+describe('a body whose request has lost its slot', () => {
+  const kinds = [
+    ['native', 'text/plain', 'part'],
+    ['tap', 'text/event-stream', 'data: {}\n\n'],
+  ] as const
+
+  test.each(kinds)('is broken off in the %s tier, and settled as stopped', async (tier, type, part) => {
+    const world = new FakeWorld()
+    const sources: ReadableByteStreamController[] = []
+    const body = new ReadableStream({ type: 'bytes', start: (source) => void sources.push(source) })
+    const aborted: string[] = []
+    const abort = () => {
+      aborted.push(tier)
+      // A pipe from a script's stream looks at its signal when something comes, and not before.
+      if (tier === 'native') sources[0]?.enqueue(bytesOf(part))
+      else sources[0]?.error(new Error('aborted'))
+    }
+    const response = new Response(body, { headers: { 'content-type': type } })
+    world.upstream = () => Promise.resolve({ response, abort, remainingMs: 60_000, timer })
+    const read = readToEnd(await world.handle(asking('{"model":"m"}')))
+    sources[0]?.enqueue(bytesOf(part))
+    await world.clock.advance(200)
+    world.stop('slot_lost')
+    await world.clock.advance(200)
+    const { text, broke } = await read
+    expect([text.startsWith(part), broke, aborted]).toEqual([true, true, [tier]])
+    expect(text.includes('limits_unavailable')).toBe(tier === 'tap')
+    expect(world.records.map((each) => [each.tier, each.ending])).toEqual([[tier, 'stopped']])
+    expect(world.grants).toEqual([expect.stringMatching(/^settle .* stopped$/)])
   })
 })
 

@@ -59,10 +59,16 @@ function checkRewrite({ path, rewrite }: Route, place: Place): void {
   if (template.rest && !pattern.rest) note(at(place, 'rewrite'), '`*` only when the path ends with it', '`*`')
 }
 
-/** Limits are counted by key and account; tokens are read of LLM bodies only. */
-function checkLimits({ auth, dialect, limits }: Route, place: Place): void {
+/** Limits are counted by key and account; tokens are read of LLM bodies only; a WebSocket is seen to its upgrade. */
+function checkLimits({ auth, dialect, limits, websocket }: Route, place: Place): void {
   if (limits.length > 0 && auth === 'none') {
     note(at(place, 'limits'), 'no limits, since `auth` is "none" and limits are counted by key')
+  }
+  const unseen = limits.find(({ spec }) => limitKind(spec.kind).counts !== 'requests')
+  if (websocket && unseen !== undefined) {
+    const expected =
+      'limits on requests only, since `websocket` is true and what a WebSocket goes on to use is not counted'
+    note(at(place, 'limits'), expected, `the kind ${unseen.spec.kind}`)
   }
   if (dialect !== 'http') return
   const reserved = limits.find(({ spec }) => limitKind(spec.kind).taken === 'reservation')

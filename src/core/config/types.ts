@@ -110,7 +110,7 @@ export interface ResendPolicy {
   readonly unsafe: boolean
   /** Whether a second attempt may start while the first is still waited for. */
   readonly hedge: boolean
-  /** Bodies of a declared length up to this are read before the upstream is called, so that they can be sent again. */
+  /** Bodies up to this are read before the upstream is called, so that they can be sent again: of declared length, and JSON. */
   readonly bufferBytes: number
 }
 

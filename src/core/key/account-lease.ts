@@ -3,7 +3,7 @@ import type { AccountNews } from './account-news.ts'
 import type { KeyRecord } from './key-record.ts'
 
 /** How long the Ledger's word on an account and its keys counts, from when it was asked for. Milliseconds. */
-export const accountLeaseMs = 5_000
+const accountLeaseMs = 5_000
 
 /** From when on a use of the account asks again in the background. Milliseconds. */
 const refreshAfterMs = 4_000

@@ -1,4 +1,4 @@
-import { isLimitSpec } from '../limit/read-spec.ts'
+import { isLimitSpec, legibleLimits } from '../limit/read-spec.ts'
 import type { KeyChange, KeyRecord, NewKey } from './key-record.ts'
 
 /** What the Ledger is told of a key that was made; the key itself never reaches it. */
@@ -81,6 +81,34 @@ export function readRecord(value: unknown): KeyRecord | null {
   if (!fields.every(([name, fits]) => fits(from.get(name)))) return null
   const read = Object.fromEntries(fields.map(([name]) => [name, from.get(name) ?? absent.get(name) ?? null]))
   return read as unknown as KeyRecord
+}
+
+/** What an illegible field of a record is taken for: it lets nothing pass. */
+const nothing: Omit<KeyRecord, 'id' | 'version' | 'state'> = {
+  schema: 1,
+  account: '',
+  name: '',
+  hash: '',
+  scopes: [],
+  models: { allow: [], deny: [] },
+  limits: [],
+  strict: true,
+  createdAtMs: 0,
+  expiresAtMs: null,
+  revokedAtMs: null,
+}
+
+/**
+ * As much as can be read of a record that `readRecord` cannot read, since a newer version of the gateway wrote it: for an
+ * operator to see, change and revoke, never to admit anybody by. Limits that cannot be read are left out.
+ */
+export function legibleRecord(value: unknown, known: Pick<KeyRecord, 'id' | 'version' | 'state'>): KeyRecord {
+  const from = new Map<string, unknown>(
+    typeof value === 'object' && value !== null ? Object.entries(value) : [],
+  )
+  const legible = fields.filter(([name, fits]) => from.has(name) && fits(from.get(name)))
+  const read = Object.fromEntries(legible.map(([name]) => [name, from.get(name)]))
+  return { ...nothing, limits: legibleLimits(from.get('limits')), ...read, ...known }
 }
 
 function isText(value: unknown): boolean {

@@ -15,7 +15,7 @@ export interface AppliedLimits {
 }
 
 /** Limits of the key, of its account and of the route. */
-export function appliedLimits(
+function appliedLimits(
   { keyId, limits }: Pick<KeyPrincipal, 'keyId' | 'limits'>,
   accountLimits: readonly LimitSpec[],
   route: Pick<Route, 'id' | 'limits'>,

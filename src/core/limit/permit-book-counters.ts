@@ -106,8 +106,8 @@ export class BookCounters implements Counters {
     this.touch(id)?.refund(charge, amount)
   }
 
-  extra(id: string, amount: number): void {
-    this.touch(id)?.extra(amount)
+  extra(id: string, amount: number, place: number | null): void {
+    this.touch(id)?.extra(amount, place)
   }
 
   /** Stores what has to be stored before the reply leaves. */

@@ -6,6 +6,7 @@ import type { NeedAnswer, OpenedReservation, SettledReservation, SyncReply, Sync
 import { Outage } from './outage.ts'
 import { ReservationOutbox, type ReservationBatch } from './reservations-outbox.ts'
 import type { SlotUser } from './slots-users.ts'
+import { takesOf, unused } from './reservations-unused.ts'
 import type { AppliedLimit } from './spec.ts'
 import type { LimitStanding } from './standing.ts'
 
@@ -274,7 +275,7 @@ export class PermitHolder {
       const lessee = this.#lessees.of(limit, nowMs)
       const cost = costs[at] ?? 0
       if (lessee.check(cost, nowMs) === inHand) lessee.take(cost, nowMs)
-      else lessee.spare(cost, nowMs)
+      else lessee.spare(cost, sinceMs, nowMs)
     }
     return taken
   }
@@ -304,12 +305,10 @@ export class PermitHolder {
     }
   }
 
-  /** A request was granted what it reserves when nobody waited any more: it has used nothing of it. */
-  #giveUp({ reservation }: Ask, nowMs: number): void {
-    if (reservation === null) return
-    const costs = reservation.takes.map(({ counter }) => ({ counter, cost: 0 }))
-    const usage = { inputTokens: 0, outputTokens: 0, microUsd: reservation.microUsd === null ? null : 0 }
-    this.settle({ ...reservation, ...usage, costs, source: 'measured', endedMs: nowMs }, nowMs)
+  /** A request was granted what it asked for when nobody waited any more: it has used nothing of that. */
+  #giveUp({ id, reservation, applied, costs }: Ask, nowMs: number): void {
+    if (reservation !== null)
+      this.settle(unused({ ...reservation, id }, takesOf(applied, costs), nowMs), nowMs)
   }
 }
 

@@ -21,6 +21,11 @@ export function isLimitSpec(value: unknown): value is LimitSpec {
   return fields.every(([name, fits]) => fits(from.get(name)))
 }
 
+/** Limits of a stored list that this version of the gateway knows; the others are left out. */
+export function legibleLimits(value: unknown): readonly LimitSpec[] {
+  return Array.isArray(value) ? value.filter(isLimitSpec) : []
+}
+
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 1
 }

@@ -1,4 +1,5 @@
 import type { Entries } from '../refusal.ts'
+import type { LimitKind } from './kinds/kind.ts'
 import { limitKind } from './kinds/kinds.ts'
 import type { LimitStanding } from './standing.ts'
 
@@ -44,12 +45,12 @@ export const limitEntries: Entries<LimitReason> = {
     violated,
     standings,
   }),
-  limit_too_small: ({ violated, asked, max }) => ({
+  limit_too_small: ({ violated, counts, asked, max }) => ({
     status: 400,
     title: 'Limit too small',
     message:
-      `The request may come to ${Math.ceil(asked)}, and ${named(violated)} never ${violated.length > 1 ? 'admit' : 'admits'} ` +
-      `more than ${max} at once; lower its maximum of output tokens or shorten it.`,
+      `The request may come to ${amount(Math.ceil(asked), counts)}, and ${named(violated)} never ` +
+      `${violated.length > 1 ? 'admit' : 'admits'} more than ${amount(max, counts)} at once; lower its maximum of output tokens or shorten it.`,
     violated,
   }),
   model_not_priced: ({ model }) => ({
@@ -88,6 +89,10 @@ function whenAgain(waitMs: number | null): string {
 function leftOf({ spec, remaining }: LimitStanding): string {
   const { counts } = limitKind(spec.kind)
   const left = Math.max(0, Math.floor(remaining))
-  if (counts === 'micro-dollars') return `$${left / 1_000_000} of $${spec.max / 1_000_000}`
-  return `${left} of ${spec.max} ${counts}`
+  return `${counts === 'micro-dollars' ? amount(left, counts) : left} of ${amount(spec.max, counts)}`
+}
+
+/** `60 requests`, `$0.12`. */
+function amount(count: number, counts: LimitKind['counts']): string {
+  return counts === 'micro-dollars' ? `$${count / 1_000_000}` : `${count} ${counts}`
 }

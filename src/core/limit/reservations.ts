@@ -158,7 +158,9 @@ export class ReservationBook {
       unused -= back
       if (part.charge !== null) this.#counters.refund(counter, part.charge, back, nowMs)
     }
-    if (cost !== null && cost > reserved) this.#counters.extra(counter, cost - reserved, nowMs)
+    if (cost === null || cost <= reserved) return
+    const place = parts.find((part) => part.charge !== null)?.charge?.place ?? null
+    this.#counters.extra(counter, cost - reserved, place)
   }
 
   /** The reservation with what it has taken beyond what is known. */

@@ -22,6 +22,8 @@ export interface ReserveWant {
   readonly price: ModelPrice | null
   /** Whether the answer is a stream, which can be ended when a slice is used up. */
   readonly stream: boolean
+  /** Whether it is known what the client asks for; else its output, and the number of answers, may be anything. */
+  readonly bodyRead: boolean
 }
 
 /** Permits to take from a limit, or that they can never be had. */
@@ -46,7 +48,8 @@ interface Output {
 
 /**
  * What a request reserves of a limit on tokens or money: its input, and of its output what the limit's `reserve` says.
- * Nothing that the client leaves unsaid makes it reserve more than the limit itself. It is told that it can never run
+ * Nothing that the client leaves unsaid makes it reserve more than the limit itself; where nobody knows what it says,
+ * an explicit `max` reserves the whole limit, so that nothing is gained by hiding it. It is told that it can never run
  * when its input alone does not fit, or its input with the output maximum that it names and that is reserved.
  *
  * @param usedShare how much of the limit is in use, 0 to 1
@@ -65,7 +68,8 @@ export function reserveSize(want: ReserveWant, spec: LimitSpec, usedShare: numbe
   const least = Math.max(1, costOf(output.named ? output.tokens : 0))
   if (least > capacity) return { kind: 'too-large', asked: least, max: capacity }
   const whole = Math.max(1, costOf(output.tokens))
-  if (whole <= capacity) return { kind: 'size', cost: whole, outputTokens: output.tokens }
+  const isOpen = spec.reserve === 'max' && !want.bodyRead
+  if (whole <= capacity && !isOpen) return { kind: 'size', cost: whole, outputTokens: output.tokens }
   const covered = money && price !== null ? affordable(capacity, inputTokens, price) : capacity - inputTokens
   return { kind: 'size', cost: capacity, outputTokens: covered }
 }

@@ -197,12 +197,13 @@ export class SlotLessee implements Lessee {
 
   maySpare(cost: number, sinceMs: number, nowMs: number): boolean {
     if (this.spec.onFailure !== 'coast') return this.spec.onFailure === 'open'
+    if (nowMs - sinceMs > coastMs) return true
     const { covered, uncovered } = this.#users
     const allowed = Math.max(1, this.#last?.coastPerSecond ?? 0)
-    return nowMs - sinceMs <= coastMs && covered + uncovered + cost <= allowed
+    return covered + uncovered + cost <= allowed
   }
 
-  spare(cost: number, nowMs: number): void {
+  spare(cost: number, _sinceMs: number, nowMs: number): void {
     this.#demand.note(cost, nowMs)
     this.used += cost
     this.#users.spare(cost)

@@ -12,6 +12,7 @@ export interface GlmStats {
   readonly expiry_date: string | null
   readonly created_at: string
   readonly last_used: string | null
+  /** An expired key is refused before; true only until an expiry that was brought forward is known everywhere. */
   readonly is_expired: boolean
   readonly current_usage: {
     readonly tokens_used_in_current_window: number | null

@@ -89,7 +89,8 @@ export function firstHourKept(nowMs: number): number {
 /**
  * Sums settlements by key, model, route and UTC hour, so that a message writes one row for each place and not for each
  * exchange. An exchange counts in the hour in which it ended, as far as the clock of its isolate can be believed: never
- * after `nowMs`, and never in an hour that has become part of a day.
+ * after `nowMs`, and never in an hour that has become part of a day. One that came to nothing counts nowhere: its
+ * request was let go before anything was delivered.
  * @param withdrawn settlements that were counted before and count no more
  */
 export function rollUp(
@@ -98,8 +99,8 @@ export function rollUp(
 ): readonly UsageEntry[] {
   const entries = new Map<string, UsageEntry>()
   const changes = [
-    ...settled.map((each) => entryOf(each, nowMs)),
-    ...withdrawn.map((each) => negative(entryOf(each, nowMs))),
+    ...settled.filter(cameToSomething).map((each) => entryOf(each, nowMs)),
+    ...withdrawn.filter(cameToSomething).map((each) => negative(entryOf(each, nowMs))),
   ]
   for (const entry of changes) {
     const name = JSON.stringify([entry.key, entry.model, entry.route, entry.hour])
@@ -107,6 +108,18 @@ export function rollUp(
     entries.set(name, sum === undefined ? entry : merged(sum, entry))
   }
   return [...entries.values()]
+}
+
+/** What was lost counts whatever it was reserved for: nobody knows what it came to. */
+function cameToSomething({
+  source,
+  inputTokens,
+  outputTokens,
+  microUsd,
+  costs,
+}: SettledReservation): boolean {
+  if (source === 'lost' || inputTokens > 0 || outputTokens > 0 || (microUsd ?? 0) > 0) return true
+  return costs.some(({ cost }) => cost > 0)
 }
 
 function entryOf(settled: SettledReservation, nowMs: number): UsageEntry {

@@ -1,11 +1,11 @@
 import type { KeyRecord } from '../key/key-record.ts'
 import type { LimitSpec } from '../limit/spec.ts'
-import { addUsage, noUsage, type UsageTotals } from './rollup.ts'
+import type { UsageTotals } from './rollup.ts'
 
 /** Most days of one report. */
 export const reportDaysMax = 400
 
-/** Most rows of one report; its latest days are kept. */
+/** Most rows of one report. */
 export const reportRowsMax = 5_000
 
 /** UTC days, both included, in days since the epoch. */
@@ -49,10 +49,15 @@ export interface KeyStanding {
   readonly limits: readonly LimitUse[]
 }
 
-/** A key's own usage. */
-export interface KeyUsage extends KeyStanding {
-  readonly days: readonly ModelDayUsage[]
+/** Days of a report, the latest first. */
+export interface ReportDays<Day extends DayUsage> {
+  readonly days: readonly Day[]
+  /** Whether there was more than a report may have: earlier days, or more of the only one that is told. */
+  readonly truncated: boolean
 }
+
+/** A key's own usage. */
+export interface KeyUsage extends KeyStanding, ReportDays<ModelDayUsage> {}
 
 /** Usage of one key on one day, all models together. */
 export interface KeyDayUsage extends DayUsage {
@@ -60,16 +65,23 @@ export interface KeyDayUsage extends DayUsage {
 }
 
 /** Usage of a whole account. */
-export interface AccountUsage {
-  readonly days: readonly KeyDayUsage[]
+export interface AccountUsage extends ReportDays<KeyDayUsage> {
+  /** Of all that there was in these days, told or not. */
   readonly total: UsageTotals
   /** The account's own limits. */
   readonly limits: readonly LimitUse[]
 }
 
-/** Sum of the entries of a report. */
-export function totalOf(entries: readonly UsageTotals[]): UsageTotals {
-  return entries.reduce(addUsage, noUsage)
+/**
+ * As much as a report may have. No day is cut in the middle, unless it alone is too much.
+ * @param rows of usage, the latest day first; at least one more than `rowsMax` where there are more
+ */
+export function latestDays<Day extends DayUsage>(rows: readonly Day[], rowsMax: number): ReportDays<Day> {
+  const beyond = rows[rowsMax]
+  if (beyond === undefined) return { days: rows, truncated: false }
+  const first = rows.slice(0, rowsMax)
+  const whole = first.filter(({ day }) => day !== beyond.day)
+  return { days: whole.length > 0 ? whole : first, truncated: true }
 }
 
 /** A range that is no longer than a report may be; its last days count. */

@@ -1,6 +1,6 @@
 import { limitForm, type LimitForm } from '../limit/kinds/limit-form.ts'
-import type { UsageTotals } from './rollup.ts'
-import type { DayRange, KeyUsage, LimitUse } from './usage-report.ts'
+import { dayOf, hourOf, type UsageTotals } from './rollup.ts'
+import { reportDaysMax, type DayRange, type KeyUsage, type LimitUse } from './usage-report.ts'
 
 /** What exchanges came to, as it is shown. */
 interface TotalsView {
@@ -32,32 +32,33 @@ export interface UsageView {
   readonly limits: readonly LimitUseView[]
   /** By UTC day and model, the latest day first. */
   readonly days: readonly (TotalsView & { readonly day: string; readonly model: string | null })[]
+  /** Whether there were more days than are told. */
+  readonly truncated: boolean
 }
 
-const dayMs = 86_400_000
 const daysDefault = 30
-const daysMax = 400
 
 /**
- * The days that a query asks for: `days`, 1 to 400, the last of them today; 30 where it says nothing.
+ * The days that a query asks for: `days`, 1 to `reportDaysMax`, the last of them today; 30 where it says nothing.
  * @returns null for any other value
  */
 export function daysAsked(query: string, nowMs: number): DayRange | null {
   const asked = new URLSearchParams(query).get('days') ?? String(daysDefault)
   const days = /^\d{1,3}$/.test(asked) ? Number(asked) : 0
-  if (days < 1 || days > daysMax) return null
-  const lastDay = Math.floor(nowMs / dayMs)
+  if (days < 1 || days > reportDaysMax) return null
+  const lastDay = dayOf(hourOf(nowMs))
   return { firstDay: lastDay - days + 1, lastDay }
 }
 
 /** Usage as its key's holder sees it. */
-export function viewUsage({ record, lifetime, limits, days }: KeyUsage): UsageView {
+export function viewUsage({ record, lifetime, limits, days, truncated }: KeyUsage): UsageView {
   const { id, account, name, createdAtMs, expiresAtMs } = record
   return {
     key: { id, account, name, createdAtMs, expiresAtMs, lastUsedMs: lifetime.lastUsedMs },
     lifetime: viewTotals(lifetime),
     limits: limits.map(viewLimit),
     days: days.map(({ day, model, ...totals }) => ({ day, model, ...viewTotals(totals) })),
+    truncated,
   }
 }
 

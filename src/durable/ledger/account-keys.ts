@@ -20,8 +20,9 @@ export class AccountKeys {
     this.#news = news
   }
 
+  /** A record, as far as it can be read. */
   find(id: string): KeyRecord | null {
-    return this.#keys.find(id)
+    return this.#keys.shown(id)
   }
 
   list(page: PageRequest): Page<KeyRecord> {
@@ -41,7 +42,9 @@ export class AccountKeys {
 
   /** @returns the record as it is then */
   revoke(record: KeyRecord): KeyRecord {
-    return this.#put(record, revokeRecord(record, Date.now()))
+    const revoked = revokeRecord(record, Date.now())
+    if (revoked !== record) this.#put(revoked, { revokedAtMs: revoked.revokedAtMs })
+    return revoked
   }
 
   /**
@@ -49,23 +52,31 @@ export class AccountKeys {
    * @throws {Error} when what is said is no change of a key
    */
   change(record: KeyRecord, change: KeyChange): KeyRecord {
-    const changed = changeRecord(record, changeIn(change))
-    return this.#put(record, changed === record ? record : checked(changed))
+    const fields = changeIn(change)
+    const changed = this.#changed(record, fields)
+    if (changed !== record) this.#put(checked(changed), fields)
+    return changed
   }
 
   revokeAll(): void {
     const nowMs = Date.now()
     const active = this.#keys.active()
-    for (const record of active) this.#keys.update(revokeRecord(record, nowMs))
+    for (const record of active) this.#keys.update(revokeRecord(record, nowMs), { revokedAtMs: nowMs })
     const ids = active.map(({ id }) => id)
     this.#news.note(ids, nowMs)
   }
 
-  #put(before: KeyRecord, after: KeyRecord): KeyRecord {
-    if (after === before) return before
-    this.#keys.update(after)
-    this.#news.note([after.id], Date.now())
-    return after
+  /** The record after a change; the same record when nothing is changed. */
+  #changed(record: KeyRecord, change: KeyChange): KeyRecord {
+    const isWhole = this.#keys.find(record.id) !== null
+    if (isWhole || record.state === 'revoked') return changeRecord(record, change)
+    // What cannot be read may be what is changed, although the rest is the same.
+    return { ...record, ...change, version: record.version + 1 }
+  }
+
+  #put(record: KeyRecord, change: Partial<KeyRecord>): void {
+    this.#keys.update(record, change)
+    this.#news.note([record.id], Date.now())
   }
 }
 

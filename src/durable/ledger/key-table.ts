@@ -1,6 +1,6 @@
 import type { Page, PageRequest } from '../../core/key/account.ts'
 import type { KeyRecord } from '../../core/key/key-record.ts'
-import { readRecord } from '../../core/key/record-life.ts'
+import { legibleRecord, readRecord } from '../../core/key/record-life.ts'
 import type { Unpublished } from '../../core/key/outbox.ts'
 
 /** A record on its way to KV. */
@@ -12,10 +12,17 @@ export interface OutboxRow extends Unpublished {
 /** A stored record, as JSON. */
 export type RecordRow = { record: string }
 
+type KeyRow = RecordRow & Pick<KeyRecord, 'id' | 'version' | 'state'>
+
 /** Records kept in memory, so that a message about known keys reads no rows. */
 const memoryMax = 1_000
 
-/** The keys of one account in the Ledger's SQLite. A row whose version is above its published one is the outbox. */
+/**
+ * The keys of one account in the Ledger's SQLite. A row whose version is above its published one is the outbox.
+ *
+ * After a roll-back there may be records that only a newer version of the gateway can read. Nobody is let in by them;
+ * operators see what can be read and may revoke or change it, and what cannot be read stays as it is.
+ */
 export class KeyTable {
   readonly #sql: SqlStorage
   /** Records as they are stored, those asked for last at the end. */
@@ -45,6 +52,7 @@ export class KeyTable {
     this.#memory.clear()
   }
 
+  /** @returns null for a record that cannot be read, as well */
   find(id: string): KeyRecord | null {
     const known = this.#memory.get(id)
     if (known !== undefined) {
@@ -53,7 +61,17 @@ export class KeyTable {
       return known
     }
     const [row] = this.#sql.exec<RecordRow>('SELECT record FROM keys WHERE id = ?', id)
-    return row === undefined ? null : this.#remember(recordIn(row))
+    const record = row === undefined ? null : recordIn(row)
+    if (record !== null) this.#remember(record)
+    return record
+  }
+
+  /** What can be read of a record, for an operator. */
+  shown(id: string): KeyRecord | null {
+    const record = this.find(id)
+    if (record !== null) return record
+    const [row] = this.#sql.exec<KeyRow>('SELECT id, version, state, record FROM keys WHERE id = ?', id)
+    return row === undefined ? null : shownIn(row)
   }
 
   /** @returns false when the id is taken. */
@@ -68,29 +86,41 @@ export class KeyTable {
     return rowsWritten > 0
   }
 
-  update(record: KeyRecord): void {
-    this.#memory.delete(record.id)
+  /**
+   * Changes some fields of a record; what a newer version of the gateway wrote beside them stays.
+   * @param record as it is then, as far as it can be read
+   */
+  update({ id, version, state }: KeyRecord, change: Partial<KeyRecord>): void {
+    this.#memory.delete(id)
+    const [row] = this.#sql.exec<RecordRow>('SELECT record FROM keys WHERE id = ?', id)
+    const stored = row === undefined ? null : jsonIn(row)
     this.#sql.exec(
       'UPDATE keys SET version = ?, state = ?, record = ? WHERE id = ? AND version < ?',
-      record.version,
-      record.state,
-      JSON.stringify(record),
-      record.id,
-      record.version,
+      version,
+      state,
+      JSON.stringify({ ...stored, ...change, id, version, state }),
+      id,
+      version,
     )
   }
 
   list({ after, itemsMax }: PageRequest): Page<KeyRecord> {
     const rows = this.#sql
-      .exec<RecordRow>('SELECT record FROM keys WHERE id > ? ORDER BY id LIMIT ?', after ?? '', itemsMax + 1)
+      .exec<KeyRow>(
+        'SELECT id, version, state, record FROM keys WHERE id > ? ORDER BY id LIMIT ?',
+        after ?? '',
+        itemsMax + 1,
+      )
       .toArray()
-    const items = rows.slice(0, itemsMax).map(recordIn)
+    const items = rows.slice(0, itemsMax).map(shownIn)
     return { items, next: rows.length > itemsMax ? (items.at(-1)?.id ?? null) : null }
   }
 
   active(): readonly KeyRecord[] {
-    const rows = this.#sql.exec<RecordRow>(`SELECT record FROM keys WHERE state = 'active'`).toArray()
-    return rows.map(recordIn)
+    const rows = this.#sql
+      .exec<KeyRow>(`SELECT id, version, state, record FROM keys WHERE state = 'active'`)
+      .toArray()
+    return rows.map(shownIn)
   }
 
   /** Records that KV does not have, those written longest ago first. */
@@ -115,19 +145,46 @@ export class KeyTable {
     )
   }
 
-  #remember(record: KeyRecord): KeyRecord {
+  /**
+   * A write that was given up has come to its end after all: KV may hold this version in the place of a later one.
+   * @returns whether a later one has to be written again
+   */
+  markOvertaken(row: OutboxRow): boolean {
+    const { rowsWritten } = this.#sql.exec(
+      'UPDATE keys SET published_version = ? WHERE id = ? AND published_version > ?',
+      row.version,
+      row.id,
+      row.version,
+    )
+    return rowsWritten > 0
+  }
+
+  #remember(record: KeyRecord): void {
     this.#memory.set(record.id, record)
     if (this.#memory.size > memoryMax) {
       const [oldest] = this.#memory.keys()
       if (oldest !== undefined) this.#memory.delete(oldest)
     }
-    return record
   }
 }
 
-/** @throws {Error} when what is stored is no record: only `KeyTable` writes it */
-export function recordIn(row: RecordRow): KeyRecord {
-  const record = readRecord(JSON.parse(row.record))
-  if (record === null) throw new Error('a stored key record cannot be read')
-  return record
+/** @returns null when it cannot be read */
+export function recordIn(row: RecordRow): KeyRecord | null {
+  return readRecord(jsonIn(row))
+}
+
+function shownIn(row: KeyRow): KeyRecord {
+  const value = jsonIn(row)
+  const { id, version, state } = row
+  return readRecord(value) ?? legibleRecord(value, { id, version, state })
+}
+
+/** @returns null when it is no object */
+function jsonIn({ record }: RecordRow): object | null {
+  try {
+    const value: unknown = JSON.parse(record)
+    return typeof value === 'object' ? value : null
+  } catch {
+    return null
+  }
 }

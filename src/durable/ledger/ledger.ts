@@ -9,22 +9,14 @@ import type { AccountUsage, DayRange, KeyStanding, KeyUsage } from '../../core/u
 import type { Env } from '../../env.ts'
 import { AccountKeys } from './account-keys.ts'
 import type { LedgerAccount } from './account-table.ts'
-import { Agenda } from './agenda.ts'
-import { Outbox } from './outbox.ts'
 import { newsFor } from './news.ts'
 import { nothingServed, Permits, refused } from './permits.ts'
 import { readRequest } from './read-request.ts'
-import { RestTimer } from './rest-timer.ts'
 import { Tables } from './tables.ts'
-
-/** When housekeeping that failed is tried again. Milliseconds. */
-const retryAfterMs = 60_000
+import { Upkeep } from './upkeep.ts'
 
 /** What a Ledger that nobody opened says. */
 const nobody = { ...nothingServed, account: null, keys: [] } as const
-
-/** What the data plane is told of a key. */
-export type FoundKey = { readonly found: 'key'; readonly record: KeyRecord } | { readonly found: 'unknown' }
 
 /**
  * The one authority on an account's keys, limits and usage; KV is a projection of its keys. Whatever is decided is
@@ -37,9 +29,7 @@ export type FoundKey = { readonly found: 'key'; readonly record: KeyRecord } | {
 export class Ledger extends DurableObject<Env> {
   readonly #tables: Tables
   readonly #keys: AccountKeys
-  readonly #outbox: Outbox
-  readonly #agenda: Agenda
-  readonly #rest = new RestTimer(() => this.#restNow())
+  readonly #upkeep: Upkeep
   /** Limits in memory, in the present life of the Ledger. */
   #permits: Permits
   #account: LedgerAccount | null
@@ -52,9 +42,11 @@ export class Ledger extends DurableObject<Env> {
     this.#tables = tables
     this.#account = opened ? tables.accounts.load() : null
     this.#keys = new AccountKeys(tables.keys, tables.news)
-    this.#outbox = new Outbox(tables.keys)
-    this.#agenda = new Agenda(ctx.storage)
     this.#permits = new Permits(tables, crypto.randomUUID())
+    this.#upkeep = new Upkeep(ctx, tables.keys, {
+      permits: () => this.#permits,
+      decide: (work) => this.#decide(work),
+    })
   }
 
   /** Makes this the Ledger of an account. Repeated, it changes nothing; a tombstone stays one. */
@@ -77,7 +69,7 @@ export class Ledger extends DurableObject<Env> {
     if (account.state === 'deleted') return { refused: 'account_deleted' }
     const record = this.#write(() => this.#keys.add(account.id, key))
     if (record === null) return { refused: 'id_taken' }
-    await this.#publishSoon()
+    await this.#upkeep.publishSoon()
     return record
   }
 
@@ -92,18 +84,12 @@ export class Ledger extends DurableObject<Env> {
     return this.#keys.find(keyId) ?? { refused: 'key_unknown' }
   }
 
-  /** A key's record, for the data plane; writes nothing, whatever it is asked. */
-  findKey(keyId: string): FoundKey {
-    const record = this.#account === null ? null : this.#keys.find(keyId)
-    return record === null ? { found: 'unknown' } : { found: 'key', record }
-  }
-
   /** @returns the revoked record; refusals `account_unknown`, `key_unknown`. */
   async revokeKey(keyId: string): Promise<AdminOutcome<KeyRecord>> {
     const record = this.getKey(keyId)
     if ('refused' in record) return record
     const revoked = this.#write(() => this.#keys.revoke(record))
-    await this.#publishSoon()
+    await this.#upkeep.publishSoon()
     return revoked
   }
 
@@ -114,7 +100,7 @@ export class Ledger extends DurableObject<Env> {
     const record = this.getKey(keyId)
     if ('refused' in record) return record
     const changed = this.#write(() => this.#keys.change(record, change))
-    await this.#publishSoon()
+    await this.#upkeep.publishSoon()
     return changed
   }
 
@@ -140,7 +126,7 @@ export class Ledger extends DurableObject<Env> {
       if (account.state === 'active') this.#keys.revokeAll()
     })
     this.#account = deleted
-    await this.#publishSoon()
+    await this.#upkeep.publishSoon()
     return deleted
   }
 
@@ -160,7 +146,7 @@ export class Ledger extends DurableObject<Env> {
       permits === null
         ? nothingServed
         : this.#decide(() => this.#permits.serve(permits, account.state, nowMs))
-    if (permits !== null) this.#later(nowMs)
+    if (permits !== null) this.#upkeep.later(nowMs)
     return { ...reply, ...served, ...newsFor(message, account, this.#tables, nowMs) }
   }
 
@@ -184,39 +170,7 @@ export class Ledger extends DurableObject<Env> {
 
   /** What is due: records to KV, reservations that nobody settled, sweeping. Never throws, and may run twice. */
   override async alarm(): Promise<void> {
-    const account = this.#account
-    if (account === null) return
-    this.#agenda.begun()
-    const kept = this.#quietly(() => this.#permits.housekeeping(Date.now()))
-    await this.#outbox.round(this.env.KEYS, account.id)
-    await this.#plan(kept ? 0 : Date.now() + retryAfterMs)
-  }
-
-  /**
-   * Sets the alarm for the soonest of what is left to do.
-   * @param housekeepingAfterMs not before then
-   */
-  async #plan(housekeepingAfterMs = 0): Promise<void> {
-    const outboxMs = this.#outbox.nextMs(Date.now()) ?? Infinity
-    const housekeepingMs = Math.max(this.#permits.nextMs() ?? Infinity, housekeepingAfterMs)
-    const soonestMs = Math.min(outboxMs, housekeepingMs)
-    if (soonestMs < Infinity && !this.#agenda.covers(soonestMs)) await this.#agenda.set(soonestMs)
-  }
-
-  /** After a message: an alarm for what it opened, and rest when no other follows. */
-  #later(nowMs: number): void {
-    if (this.#permits.book.restless) this.#rest.touch(nowMs)
-    const atMs = this.#permits.nextMs()
-    if (atMs !== null && !this.#agenda.covers(atMs)) this.ctx.waitUntil(this.#plan())
-  }
-
-  /** Sets the alarm in the same write as the change before it; also mends an alarm that was lost. */
-  async #publishSoon(): Promise<void> {
-    if (this.#outbox.waits()) await this.#agenda.set(Date.now())
-  }
-
-  #restNow(): void {
-    this.#quietly(() => this.#permits.book.rest(Date.now()))
+    if (this.#account !== null) await this.#upkeep.alarm(this.env.KEYS, this.#account.id)
   }
 
   /** Does something whole, or not at all. */
@@ -236,16 +190,6 @@ export class Ledger extends DurableObject<Env> {
     } catch (error) {
       this.#permits = new Permits(this.#tables, crypto.randomUUID())
       throw error
-    }
-  }
-
-  /** Does something that nobody waits for. @returns false when it failed: then the rows are as they were */
-  #quietly(work: () => void): boolean {
-    try {
-      this.#decide(work)
-      return true
-    } catch {
-      return false
     }
   }
 }

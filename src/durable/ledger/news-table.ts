@@ -1,6 +1,6 @@
 import { toldMax, type ToTell } from '../../core/key/change-log.ts'
 import type { KeyRecord } from '../../core/key/key-record.ts'
-import { isLimitSpec } from '../../core/limit/read-spec.ts'
+import { isLimitSpec, legibleLimits } from '../../core/limit/read-spec.ts'
 import type { LimitSpec } from '../../core/limit/spec.ts'
 import { recordIn, type RecordRow } from './key-table.ts'
 
@@ -15,12 +15,15 @@ export interface AccountTerms {
 
 type TermsRow = { sequence: number; limits: string; configEpoch: number; purgeEpoch: number }
 
+const noLimits = '[]'
 const firstTerms: AccountTerms = { sequence: 0, limits: [], configEpoch: 0, purgeEpoch: 0 }
 
 /** The account's sequence, and which key was changed last at which. Each key has one row, so the log needs no sweep. */
 export class NewsTable {
   readonly #sql: SqlStorage
   #terms: AccountTerms = firstTerms
+  /** The limits as they are stored: after a roll-back some may be of a kind that only a newer version knows. */
+  #limits = noLimits
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
@@ -44,12 +47,13 @@ export class NewsTable {
     this.load()
   }
 
-  /** Reads what is stored. */
+  /** Reads what is stored. Limits that cannot be read hold for nobody, and stay stored. */
   load(): void {
     const [row] = this.#sql.exec<TermsRow>(
       'SELECT sequence, limits, config_epoch AS configEpoch, purge_epoch AS purgeEpoch FROM account_terms',
     )
-    this.#terms = row === undefined ? firstTerms : { ...row, limits: checked(JSON.parse(row.limits)) }
+    this.#terms = row === undefined ? firstTerms : { ...row, limits: limitsIn(row.limits) }
+    this.#limits = row?.limits ?? noLimits
   }
 
   /** Takes into the log what a first release changed in the last 24 hours: it kept no log, but what it wrote to KV. */
@@ -73,9 +77,10 @@ export class NewsTable {
    * @throws {Error} when what is said are no limits
    */
   setLimits(limits: readonly LimitSpec[]): readonly LimitSpec[] {
-    const before = this.#terms
-    if (JSON.stringify(before.limits) !== JSON.stringify(limits)) {
-      this.#save({ ...before, limits: checked(limits), sequence: before.sequence + 1 })
+    const text = JSON.stringify(limits)
+    if (this.#limits !== text) {
+      const sequence = this.#terms.sequence + 1
+      this.#save({ ...this.#terms, limits: checked(limits), sequence }, text)
     }
     return this.#terms.limits
   }
@@ -95,7 +100,7 @@ export class NewsTable {
     }
   }
 
-  /** @returns the records to tell of; null when they are too many. */
+  /** @returns the records to tell of; null when they are too many, or one cannot be read. */
   changed(what: ToTell): readonly KeyRecord[] | null {
     switch (what.tell) {
       case 'nothing':
@@ -118,7 +123,9 @@ export class NewsTable {
         toldMax + 1,
       )
       .toArray()
-    return rows.length > toldMax ? null : rows.map(recordIn)
+    if (rows.length > toldMax) return null
+    const records = rows.map(recordIn)
+    return records.every((record) => record !== null) ? records : null
   }
 
   /** The last sequence of changes not after a time, as far as it matters: of the last few changes. */
@@ -132,17 +139,26 @@ export class NewsTable {
     return rows.find(({ changedAtMs }) => changedAtMs <= afterMs)?.sequence ?? 0
   }
 
-  #save(terms: AccountTerms): void {
+  #save(terms: AccountTerms, limits = this.#limits): void {
     this.#sql.exec(
       `INSERT INTO account_terms (one, sequence, limits, config_epoch, purge_epoch) VALUES (1, ?, ?, ?, ?)
        ON CONFLICT (one) DO UPDATE SET sequence = excluded.sequence, limits = excluded.limits,
          config_epoch = excluded.config_epoch, purge_epoch = excluded.purge_epoch`,
       terms.sequence,
-      JSON.stringify(terms.limits),
+      limits,
       terms.configEpoch,
       terms.purgeEpoch,
     )
     this.#terms = terms
+    this.#limits = limits
+  }
+}
+
+function limitsIn(text: string): readonly LimitSpec[] {
+  try {
+    return legibleLimits(JSON.parse(text))
+  } catch {
+    return []
   }
 }
 

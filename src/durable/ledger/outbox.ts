@@ -5,13 +5,21 @@ import type { KeyTable, OutboxRow } from './key-table.ts'
 /** Records written to KV in one round. */
 const roundRowsMax = 50
 
+/** A write that takes longer has failed, so that what else is due does not wait for KV. Milliseconds. */
+const writeWithinMs = 10_000
+
 /** Carries the keys of an account to KV. */
 export class Outbox {
   readonly #keys: KeyTable
+  readonly #overtaken: () => void
+  readonly #withinMs: number
   #failedRounds = 0
 
-  constructor(keys: KeyTable) {
+  /** @param overtaken called when something waits again, since a write that was given up came late */
+  constructor(keys: KeyTable, overtaken: () => void, withinMs = writeWithinMs) {
     this.#keys = keys
+    this.#overtaken = overtaken
+    this.#withinMs = withinMs
   }
 
   /** Writes what is due. Never throws: what KV does not take stays for the next round. */
@@ -33,12 +41,38 @@ export class Outbox {
   }
 
   async #publish(kv: KVNamespace, account: string, row: OutboxRow): Promise<boolean> {
-    try {
-      await kv.put(keyRecordName(account, row.id), row.record)
-    } catch {
-      return false
-    }
-    this.#keys.markPublished(row, Date.now())
+    const written = write(kv, keyRecordName(account, row.id), row.record)
+    const isWritten = await inTime(written, this.#withinMs)
+    if (isWritten === null) void this.#heedLate(written, row)
+    if (isWritten === true) this.#keys.markPublished(row, Date.now())
+    return isWritten === true
+  }
+
+  /** A write that was given up may come to its end all the same, and then in the place of a later one. */
+  async #heedLate(written: Promise<boolean>, row: OutboxRow): Promise<void> {
+    if ((await written) && this.#keys.markOvertaken(row)) this.#overtaken()
+  }
+}
+
+/** What work comes to; null when it takes too long, and then it goes on. */
+async function inTime(work: Promise<boolean>, ms: number): Promise<boolean | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** @returns false when KV refuses; never rejects */
+async function write(kv: KVNamespace, name: string, value: string): Promise<boolean> {
+  try {
+    await kv.put(name, value)
     return true
+  } catch {
+    return false
   }
 }

@@ -12,6 +12,7 @@ import { UsageReports } from './usage-reports.ts'
 const permitsKeptMs = 63 * 24 * 60 * 60 * 1_000
 
 const sweepEveryMs = 60 * 60 * 1_000
+const sweepAtLeastEveryMs = 24 * sweepEveryMs
 
 /** What a message comes to for its sender. */
 export type Answered = Pick<SyncReply, 'grants' | 'needs' | 'acknowledged'>
@@ -27,13 +28,15 @@ export class Permits {
   readonly reports: UsageReports
   readonly #limits: AccountLimits
   readonly #tables: Tables
+  readonly #bornMs = Date.now()
   #sweptMs = 0
+  #permitsSweptMs = 0
 
   constructor(tables: Tables, boot: string) {
     this.boot = boot
     this.#tables = tables
     this.#limits = new AccountLimits(tables.keys, tables.news)
-    this.book = new PermitBook(tables.permits, boot, Date.now(), tables.reservations)
+    this.book = new PermitBook(tables.permits, boot, this.#bornMs, tables.reservations)
     this.reports = new UsageReports({ usage: tables.usage, limits: this.#limits, book: this.book })
   }
 
@@ -56,10 +59,28 @@ export class Permits {
   /** Settles what nobody settled in time, and sweeps what is no longer of any use. */
   housekeeping(nowMs: number): void {
     this.#count(this.book.alarm(nowMs), nowMs)
+    this.sweepPermits(nowMs)
     if (nowMs - this.#sweptMs < sweepEveryMs) return
     this.#sweptMs = nowMs
-    this.#tables.permits.sweep(nowMs - permitsKeptMs)
     this.#tables.usage.sweep(nowMs)
+  }
+
+  /** Some seconds after the last message. No alarm is set for sweeping, since each costs a row. */
+  rest(nowMs: number): void {
+    this.book.rest(nowMs)
+    this.sweepPermits(nowMs)
+  }
+
+  /** Whether counters have to be swept between messages, since they never cease. */
+  sweepOverdue(nowMs: number): boolean {
+    return nowMs - Math.max(this.#bornMs, this.#permitsSweptMs) >= sweepAtLeastEveryMs
+  }
+
+  /** Forgets counters that nobody has used for long, at most once an hour. */
+  sweepPermits(nowMs: number): void {
+    if (nowMs - this.#permitsSweptMs < sweepEveryMs) return
+    this.#permitsSweptMs = nowMs
+    this.#tables.permits.sweep(nowMs - permitsKeptMs)
   }
 
   /** Adds to the usage what settlements come to, in the transaction that notes that they were settled. */

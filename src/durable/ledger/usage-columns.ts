@@ -21,7 +21,8 @@ export const usageSql = {
   summed: names.map((column) => `sum(${column})`).join(', '),
   /** As the fields of `UsageTotals`. */
   read: entries.map(([field, column]) => `${column} AS ${field}`).join(', '),
-  readSummed: entries.map(([field, column]) => `sum(${column}) AS ${field}`).join(', '),
+  /** 0 of no rows. */
+  readSummed: entries.map(([field, column]) => `coalesce(sum(${column}), 0) AS ${field}`).join(', '),
 } as const
 
 /** The values of a row. */

@@ -3,7 +3,6 @@ import type { PermitBook } from '../../core/limit/permit-book.ts'
 import type { AppliedLimit } from '../../core/limit/spec.ts'
 import {
   clampRange,
-  totalOf,
   type AccountUsage,
   type DayRange,
   type KeyStanding,
@@ -38,13 +37,17 @@ export class UsageReports {
 
   ofKey(record: KeyRecord, range: DayRange, nowMs: number): KeyUsage {
     const days = this.#from.usage.daysOfKey(record.id, clampRange(range))
-    return { ...this.standing(record, nowMs), days }
+    return { ...this.standing(record, nowMs), ...days }
   }
 
   ofAccount(range: DayRange, nowMs: number): AccountUsage {
     const { usage, limits } = this.#from
-    const days = usage.daysOfAccount(clampRange(range))
-    return { days, total: totalOf(days), limits: this.#uses(limits.ofAccount(), nowMs) }
+    const days = clampRange(range)
+    return {
+      ...usage.daysOfAccount(days),
+      total: usage.totalOfAccount(days),
+      limits: this.#uses(limits.ofAccount(), nowMs),
+    }
   }
 
   #uses(applied: readonly AppliedLimit[], nowMs: number): readonly LimitUse[] {

@@ -10,11 +10,13 @@ import {
   type UsageTotals,
 } from '../../core/usage/rollup.ts'
 import {
+  latestDays,
   reportRowsMax,
   type DayRange,
   type KeyDayUsage,
   type KeyLifetime,
   type ModelDayUsage,
+  type ReportDays,
 } from '../../core/usage/usage-report.ts'
 import { countsOf, usageSql } from './usage-columns.ts'
 
@@ -71,17 +73,29 @@ export class UsageTable {
   }
 
   /** A key's usage by day and model, the latest day first. */
-  daysOfKey(key: string, range: DayRange): readonly ModelDayUsage[] {
-    return this.#days('model', 'key = ?', [key], range).map((row) =>
+  daysOfKey(key: string, range: DayRange): ReportDays<ModelDayUsage> {
+    const rows = this.#days('model', 'key = ?', [key], range).map((row) =>
       Object.assign(totalsOf(row), { day: dayText(row.day), model: row.name === '' ? null : row.name }),
     )
+    return latestDays(rows, reportRowsMax)
   }
 
   /** The account's usage by day and key, the latest day first. */
-  daysOfAccount(range: DayRange): readonly KeyDayUsage[] {
-    return this.#days('key', 'true', [], range).map((row) =>
+  daysOfAccount(range: DayRange): ReportDays<KeyDayUsage> {
+    const rows = this.#days('key', 'true', [], range).map((row) =>
       Object.assign(totalsOf(row), { day: dayText(row.day), key: row.name }),
     )
+    return latestDays(rows, reportRowsMax)
+  }
+
+  /** The sum of all of the account's usage in a range. */
+  totalOfAccount(range: DayRange): UsageTotals {
+    const query = `SELECT ${readSummed} FROM (
+        SELECT ${names} FROM usage_hours WHERE hour >= ? AND hour < ?
+        UNION ALL
+        SELECT ${names} FROM usage_days WHERE day >= ? AND day <= ?
+      )`
+    return this.#sql.exec<TotalsRow>(query, ...hoursOf(range), range.firstDay, range.lastDay).one()
   }
 
   /** Makes days of hours that are no longer kept as hours. */
@@ -104,16 +118,16 @@ export class UsageTable {
     ) WITHOUT ROWID`)
   }
 
+  /** One more than a report may have, where there are so many. */
   #days(by: 'model' | 'key', where: string, bound: string[], range: DayRange): DayRow[] {
     const query = `SELECT day, name, ${readSummed} FROM (
         SELECT hour / 24 AS day, ${by} AS name, ${names} FROM usage_hours WHERE ${where} AND hour >= ? AND hour < ?
         UNION ALL
         SELECT day, ${by} AS name, ${names} FROM usage_days WHERE ${where} AND day >= ? AND day <= ?
       ) GROUP BY day, name ORDER BY day DESC, name LIMIT ?`
-    const { firstDay, lastDay } = range
-    const hours = [firstHourOf(firstDay), firstHourOf(lastDay + 1)]
+    const days = [range.firstDay, range.lastDay]
     return this.#sql
-      .exec<DayRow>(query, ...bound, ...hours, ...bound, firstDay, lastDay, reportRowsMax)
+      .exec<DayRow>(query, ...bound, ...hoursOf(range), ...bound, ...days, reportRowsMax + 1)
       .toArray()
   }
 
@@ -130,6 +144,11 @@ export class UsageTable {
       .one()
     return known === 1 || models < modelsAnHourMax ? model : otherModels
   }
+}
+
+/** The first hour of a range, and the first after it. */
+function hoursOf({ firstDay, lastDay }: DayRange): [number, number] {
+  return [firstHourOf(firstDay), firstHourOf(lastDay + 1)]
 }
 
 function totalsOf({

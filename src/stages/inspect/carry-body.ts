@@ -62,21 +62,29 @@ const tinyReads = 1_000
 const tinyBytes = 256
 const gatheredBytes = 4_096
 
+/** What is left of a body, and what was read of it before. */
+export interface BegunBody {
+  readonly stream: ReadableStream<Uint8Array>
+  readonly front: Uint8Array
+}
+
 /**
  * Carries a body of unknown length, or one that is rewritten on its way, and cuts it past `bytesMax` or where the
  * rewriter refuses it. Reads in pieces of 64 KB, with back-pressure and one buffer.
  */
 export function carryPieces(
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array> | BegunBody,
   bytesMax: number,
   rewriter: PieceRewriter | null,
 ): CarriedBody {
   const through = new IdentityTransformStream()
-  const pump = new Pump(body, through.writable, bytesMax, rewriter)
+  const begun = 'front' in body ? body : { stream: body, front: null }
+  const pump = new Pump(begun, through.writable, bytesMax, rewriter)
   return { stream: through.readable, sent: pump.run(), cut: () => pump.cut, bytes: () => pump.bytes }
 }
 
-type Read = ReadableStreamReadResult<Uint8Array<ArrayBuffer>>
+/** What a read brings. */
+type Read = { readonly done: true } | { readonly done: false; readonly value: Uint8Array }
 
 class Pump {
   cut: Refusal | null = null
@@ -87,14 +95,16 @@ class Pump {
   readonly #rewriter: PieceRewriter | null
   #reads = 0
   #buffer = new ArrayBuffer(pieceBytes)
+  #front: Uint8Array | null
 
   constructor(
-    body: ReadableStream<Uint8Array>,
+    { stream, front }: { readonly stream: BegunBody['stream']; readonly front: Uint8Array | null },
     writable: WritableStream<Uint8Array>,
     bytesMax: number,
     rewriter: PieceRewriter | null,
   ) {
-    this.#reader = body.getReader({ mode: 'byob' })
+    this.#front = front
+    this.#reader = stream.getReader({ mode: 'byob' })
     this.#writer = writable.getWriter()
     this.#bytesMax = bytesMax
     this.#rewriter = rewriter
@@ -109,7 +119,6 @@ class Pump {
       const [first, ...more] = pieces
       if (first !== undefined && !(await this.#send(more.length === 0 ? first : joinBytes(pieces)))) return
       if (read === null || read.done) return this.#writer.close()
-      this.#buffer = read.value.buffer
     }
   }
 
@@ -124,11 +133,17 @@ class Pump {
     }
   }
 
-  /** Otherwise a client could make every byte of its body cost a turn of the loop and a chunk upstream. */
-  #read(): Promise<Read> {
+  async #read(): Promise<Read> {
+    const front = this.#front
+    this.#front = null
+    if (front !== null) return { done: false, value: front }
     this.#reads += 1
+    // Otherwise a client could make every byte of its body cost a turn of the loop and a chunk upstream.
     const tiny = this.#reads > tinyReads && this.bytes < this.#reads * tinyBytes
-    return this.#reader.readAtLeast(tiny ? gatheredBytes : 1, new Uint8Array(this.#buffer))
+    const read = await this.#reader.readAtLeast(tiny ? gatheredBytes : 1, new Uint8Array(this.#buffer))
+    if (read.done) return { done: true }
+    this.#buffer = read.value.buffer
+    return read
   }
 
   /** What to send on for a read; a refusal where the body is unreadable, too large, or must not go on. */

@@ -8,11 +8,12 @@ import type { Inspection } from './inspect.ts'
 export const longBytes = 262_144
 
 /** What a body of unknown length is taken for: 4,096 tokens of input. */
-const undeclaredBytes = 16_384
+export const undeclaredBytes = 16_384
 
 /**
  * What is said before its call of a request whose body is read on its way, or not at all: anything that is not known
- * is left to the limits, and the body counts by its declared length.
+ * is left to the limits, and the body counts by its length.
+ * @param length null where it is not known
  * @param bytesMax a longer body is mostly data, such as images and sound, that makes few tokens
  * @returns null for a request that makes no model run
  */
@@ -29,6 +30,7 @@ export function forecastUnread(
     outputTokensMax: putsOutNoText(path) ? 0 : null,
     choices: 1,
     stream: true,
+    bodyRead: false,
   }
 }
 

@@ -4,31 +4,72 @@ import { scanBody, type BodyScan } from '../../core/llm/body-scan.ts'
 import { putsOutNoText } from '../../core/llm/generating.ts'
 import { rewriteBody, type Edit, type RewritePlan } from '../../core/llm/body-splice.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
-import type { LlmFacts, LlmForecast } from '../../ports.ts'
+import type { Refusal } from '../../core/refusal.ts'
+import type { Exchange, LlmFacts, LlmForecast } from '../../ports.ts'
 import { carryPieces, type CarriedBody } from './carry-body.ts'
-import { forecastUnread, longBytes } from './forecast.ts'
+import { forecastUnread, longBytes, undeclaredBytes } from './forecast.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
 import { JudgedModel } from './judged-model.ts'
-import { readWhole } from './read-whole.ts'
+import { readFront, readWhole } from './read-whole.ts'
 import { sendable, sendableBytes, type FoundBody } from './request-body.ts'
+
+/** A body that is rewritten on its way. */
+interface FlowingBody {
+  readonly stream: ReadableStream<Uint8Array>
+  /** What was read of it before; null for nothing. */
+  readonly front: Uint8Array | null
+  /** As it is declared, or null. */
+  readonly length: number | null
+  /** What is left of the time that it may take, in milliseconds; null for all of it. */
+  readonly leftMs: number | null
+}
 
 /** Judges and rewrites a JSON body: its model, and usage in its stream. Up to the route's bound it is read first. */
 export function inspectJson(inspection: Inspection, found: FoundBody): Awaitable<Outcome<InspectedBody>> {
-  const { length } = found
-  return length !== null && length <= inspection.route.resend.bufferBytes
-    ? inspectWhole(inspection, found.stream, length)
-    : inspectFlowing(inspection, found)
+  const { stream, length } = found
+  const { bufferBytes } = inspection.route.resend
+  if (length === null && bufferBytes > 0) return inspectUndeclared(inspection, stream)
+  return length !== null && length <= bufferBytes
+    ? inspectDeclared(inspection, stream, length)
+    : inspectFlowing(inspection, { stream, length, front: null, leftMs: null })
 }
 
-async function inspectWhole(
+async function inspectDeclared(
   inspection: Inspection,
   stream: ReadableStream<Uint8Array>,
   length: number,
 ): Promise<Outcome<InspectedBody>> {
   const { x, route, clock } = inspection
   const bytes = await readWhole(stream, length, { patienceMs: route.bodyMs, clock })
-  // A client that has left cannot be told what was wrong with its body.
-  if (isRefusal(bytes)) return x.signal.aborted ? { refused: 'client_left' } : bytes
+  return isRefusal(bytes) ? unlessLeft(x, bytes) : inspectWhole(inspection, bytes)
+}
+
+/** What a body does not say of its length must not keep it from being known: a short one is like any other. */
+async function inspectUndeclared(
+  inspection: Inspection,
+  stream: ReadableStream<Uint8Array>,
+): Promise<Outcome<InspectedBody>> {
+  const { x, route, clock } = inspection
+  const { bodyBytesMax: bytesMax, bodyMs } = route
+  const startedMs = clock.nowMs()
+  const wholeMax = Math.min(route.resend.bufferBytes, longBytes, bytesMax)
+  const front = await readFront(stream, wholeMax, { patienceMs: bodyMs, clock })
+  if (isRefusal(front)) return unlessLeft(x, front)
+  if (front.isWhole) return inspectWhole(inspection, front.bytes)
+  if (front.bytes.length > bytesMax) {
+    stream.cancel().catch(() => {})
+    return { refused: 'body_too_large', bytesMax }
+  }
+  const leftMs = Math.max(0, bodyMs - (clock.nowMs() - startedMs))
+  return inspectFlowing(inspection, { stream, front: front.bytes, length: null, leftMs })
+}
+
+/** A client that has left cannot be told what was wrong with its body. */
+function unlessLeft({ signal }: Exchange, refusal: Refusal): Refusal {
+  return signal.aborted ? { refused: 'client_left' } : refusal
+}
+
+function inspectWhole(inspection: Inspection, bytes: Uint8Array): Outcome<InspectedBody> {
   const scan = scanBody(bytes)
   return isRefusal(scan) ? scan : writtenFor(inspection, bytes, scan)
 }
@@ -59,10 +100,12 @@ function forecastOf(
     outputTokensMax: putsOutNoText(path) ? 0 : outputTokensMax(body),
     choices: choicesAsked(body),
     stream,
+    bodyRead: true,
   }
 }
 
-function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): InspectedBody {
+function inspectFlowing(inspection: Inspection, body: FlowingBody): InspectedBody {
+  const { stream, front, length, leftMs } = body
   const judged = new JudgedModel(inspection)
   const plan = planFor(inspection, judged)
   const rewriter = new BodyRewriter(plan)
@@ -73,15 +116,20 @@ function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): 
     if (!isRefusal(ended)) seen = ended.facts
     return ended
   }
+  const begun = front === null ? stream : { stream, front }
   const carry = () =>
-    (carried = carryPieces(stream, inspection.route.bodyBytesMax, {
+    (carried = carryPieces(begun, inspection.route.bodyBytesMax, {
       push: (chunk) => rewriter.push(chunk),
       end,
     }))
   const facts = () => factsOf(judged, plan, seen, length ?? carried?.bytes() ?? 0)
-  const forecast = forecastUnread(inspection, length, longBytes)
-  const again = (other: Inspection) => inspectFlowing(other, { stream, length })
-  return { sendable: sendable(carry), llm: { forecast, facts }, again }
+  const forecast = forecastUnread(
+    inspection,
+    length ?? Math.max(undeclaredBytes, front?.length ?? 0),
+    longBytes,
+  )
+  const again = (other: Inspection) => inspectFlowing(other, body)
+  return { sendable: sendable(carry, leftMs), llm: { forecast, facts }, again }
 }
 
 function planFor(inspection: Inspection, judged: JudgedModel): RewritePlan {

@@ -2,15 +2,51 @@ import type { Outcome } from '../../core/outcome.ts'
 import type { Clock } from '../../ports.ts'
 import { unreadable } from './carry-body.ts'
 
+interface Patience {
+  readonly patienceMs: number
+  readonly clock: Clock
+}
+
+/** The first bytes of a body, or all of it where it ends with them. */
+interface BodyFront {
+  readonly bytes: Uint8Array
+  readonly isWhole: boolean
+}
+
 /**
  * Reads a body of declared length into memory.
  * @returns refusals `body_too_slow`; `malformed_request` for a body that breaks off
  */
-export async function readWhole(
+export function readWhole(
   stream: ReadableStream<Uint8Array>,
   length: number,
-  { patienceMs, clock }: { readonly patienceMs: number; readonly clock: Clock },
+  patience: Patience,
 ): Promise<Outcome<Uint8Array>> {
+  return gather(stream, length, patience, (bytes) => (bytes.length === length ? bytes : unreadable))
+}
+
+/**
+ * Reads a body of unknown length into memory, up to one byte more than `bytesMax`. The rest of it can still be read.
+ * @returns refusals as of `readWhole`
+ */
+export function readFront(
+  stream: ReadableStream<Uint8Array>,
+  bytesMax: number,
+  patience: Patience,
+): Promise<Outcome<BodyFront>> {
+  return gather(stream, bytesMax + 1, patience, (bytes) =>
+    // Of a short body no more is held than it has.
+    bytes.length > bytesMax ? { bytes, isWhole: false } : { bytes: bytes.slice(), isWhole: true },
+  )
+}
+
+/** Reads so many bytes, or all there are. One read, however small the pieces are in which they come. */
+async function gather<T>(
+  stream: ReadableStream<Uint8Array>,
+  length: number,
+  { patienceMs, clock }: Patience,
+  judge: (bytes: Uint8Array) => Outcome<T>,
+): Promise<Outcome<T>> {
   const reader = stream.getReader({ mode: 'byob' })
   const bytes = new Uint8Array(length)
   let late = false
@@ -21,10 +57,11 @@ export async function readWhole(
   try {
     const { value } = await reader.readAtLeast(Math.max(1, length), bytes)
     if (late) return { refused: 'body_too_slow', afterMs: patienceMs }
-    return value !== undefined && value.length === length ? value : unreadable
+    return judge(value ?? new Uint8Array(0))
   } catch {
     return late ? { refused: 'body_too_slow', afterMs: patienceMs } : unreadable
   } finally {
     cancelTimer()
+    reader.releaseLock()
   }
 }

@@ -43,8 +43,11 @@ export function passOn({ stream, length }: FoundBody, route: Route): SendableBod
   )
 }
 
-/** A body that is carried once it is asked for: a request that is refused before has touched nothing of it. */
-export function sendable(carry: () => CarriedBody): SendableBody {
+/**
+ * A body that is carried once it is asked for: a request that is refused before has touched nothing of it.
+ * @param leftMs what is left of the time that it may take; null for all of it
+ */
+export function sendable(carry: () => CarriedBody, leftMs: number | null = null): SendableBody {
   let carried: CarriedBody | null = null
   return {
     kind: 'stream',
@@ -53,7 +56,7 @@ export function sendable(carry: () => CarriedBody): SendableBody {
       const { stream, sent } = carried
       // A request that is refused after this has nobody who waits for its body.
       sent.catch(() => {})
-      return { kind: 'stream', stream, sent } as const
+      return { kind: 'stream', stream, sent, ...(leftMs !== null && { leftMs }) } as const
     },
     cut: () => carried?.cut() ?? null,
   }

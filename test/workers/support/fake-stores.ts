@@ -141,7 +141,21 @@ export class FakeStores {
     }
     if (mode === 'hang') return new Promise(() => {})
     if (mode === 'slow') await this.clock.wait(600)
-    return mode === 'garbage' ? { said: 'something' } : this.#reply(request)
+    return mode === 'garbage' ? this.#nonsense(request) : this.#reply(request)
+  }
+
+  /** Each time another. */
+  #nonsense(request: SyncRequest): unknown {
+    const reply = this.#reply(request)
+    const all = [
+      null,
+      'yes',
+      {},
+      { ...reply, needs: [null] },
+      { ...reply, keys: 7 },
+      { ...reply, account: {} },
+    ]
+    return all[this.syncs.length % all.length]
   }
 
   #reply({ seq, needs, opened, settled, sequence, keys }: SyncRequest): SyncReply {

@@ -11,7 +11,14 @@ import { Pools } from '../../../src/core/upstream/pool.ts'
 import type { Deps } from '../../../src/gateway/deps.ts'
 import { RequestLife } from '../../../src/gateway/exchange.ts'
 import { handle } from '../../../src/gateway/handle.ts'
-import type { Grant, Settled, TokenWant, UpstreamAnswer, UpstreamCall } from '../../../src/ports.ts'
+import type {
+  Grant,
+  Settled,
+  StopReason,
+  TokenWant,
+  UpstreamAnswer,
+  UpstreamCall,
+} from '../../../src/ports.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { routeWith, targetWith, upstreamWith } from '../../support/routes.ts'
 
@@ -112,6 +119,8 @@ export class FakeWorld {
   /** What the grant's `settle` does instead of noting. */
   settling: (() => never) | null = null
   readonly deferred: Promise<unknown>[] = []
+  /** Stops the request's body, as its grant does. */
+  stop: (why: StopReason) => void = () => {}
   readonly clock = new FakeClock()
   readonly pools = new Pools()
   /** Rules of the one key there is. */
@@ -148,7 +157,9 @@ export class FakeWorld {
       },
       release: () => void this.grants.push('release'),
       standing: () => this.standing,
-      onStop() {},
+      onStop: (stop) => {
+        this.stop = stop
+      },
     }
     return {
       config: { snapshot: () => snapshot },
@@ -163,7 +174,7 @@ export class FakeWorld {
         standing: async () => this.standings ?? { record, lifetime: used, limits: [] },
         usage: async (_, { firstDay, lastDay }) => {
           this.days.push(lastDay - firstDay + 1)
-          return this.standings ?? { record, lifetime: used, limits: [], days: [] }
+          return this.standings ?? { record, lifetime: used, limits: [], days: [], truncated: false }
         },
       },
       estimator: new TokenEstimator(),

@@ -20,6 +20,8 @@ import { FakeClock } from '../../support/fake-clock.ts'
 import { routeWith } from '../../support/routes.ts'
 import { issue, ring } from './fake-stores.ts'
 
+const bundled = () => defaultGateway
+
 /** One isolate's memory. */
 export interface LimitIsolate {
   readonly keys: KeySource
@@ -47,8 +49,16 @@ export class LimitWorld {
     const kv = { get: async () => null } as unknown as KVNamespace
     const cache = new KeyCache()
     const links = new LedgerLinks({ ledgers, clock, random }, (record) => cache.override(record))
-    const settings = () => defaultGateway
-    const keys = createKeySource({ kv, links, cache, ring, shield: noShield, settings, digest, clock })
+    const keys = createKeySource({
+      kv,
+      links,
+      cache,
+      ring,
+      shield: noShield,
+      settings: bundled,
+      digest,
+      clock,
+    })
     return { keys, limiter: createLimiter(links, clock), links }
   }
 
@@ -83,6 +93,7 @@ export function wanting(clock: FakeClock, changes: Partial<TokenWant> = {}): Tok
     outputTokensMax: 100,
     choices: 1,
     stream: false,
+    bodyRead: true,
     price: { input: 1_000_000, cachedInput: null, cacheWrite: null, output: 2_000_000 },
     unpriced: null,
     deadlineMs: clock.nowMs() + 60_000,

@@ -13,10 +13,12 @@ export class StreamWorld {
   readonly #client = new AbortController()
   readonly #seen: Uint8Array[] = []
   readonly #got: Uint8Array[] = []
-  #upstream: ReadableStreamDefaultController<Uint8Array> | null = null
+  #upstream: ReadableByteStreamController | null = null
   #reader: ReadableStreamDefaultReader<Uint8Array> | null = null
   /** Whether the upstream has been told to stop. */
   stopped = false
+  /** Whether the upstream's call was aborted. */
+  aborted = false
   /** What the tier promised, once it is there. */
   readonly results: Delivered[] = []
   /** How the client's body ended. */
@@ -27,7 +29,8 @@ export class StreamWorld {
   /** Stops the stream, as a grant does. */
   stop: () => void = () => {}
 
-  readonly body = new ReadableStream<Uint8Array>({
+  readonly body = new ReadableStream({
+    type: 'bytes',
     start: (controller) => {
       this.#upstream = controller
     },
@@ -41,7 +44,10 @@ export class StreamWorld {
     const { totalMs = 600_000, ...others } = changes
     const answer = {
       response: new Response(null),
-      abort: () => this.failUpstream(),
+      abort: () => {
+        this.aborted = true
+        this.failUpstream()
+      },
       remainingMs: totalMs,
       timer: createCallTimer(this.clock),
     }
@@ -85,7 +91,7 @@ export class StreamWorld {
 
   /** The upstream sends; what that sets off has run by then. */
   async send(text: string): Promise<void> {
-    if (!this.stopped) this.#upstream?.enqueue(bytesOf(text))
+    if (!this.stopped && text !== '') this.#upstream?.enqueue(bytesOf(text))
     await this.clock.advance(0)
   }
 

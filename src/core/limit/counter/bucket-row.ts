@@ -1,4 +1,4 @@
-import type { LimitSpec } from '../spec.ts'
+import type { LimitKindName, LimitSpec } from '../spec.ts'
 import {
   capacityOf,
   guardMs,
@@ -13,6 +13,8 @@ import {
 export interface BucketRow {
   readonly v: 1
   readonly kind: 'bucket'
+  /** What it counts: a limit of another kind begins anew. */
+  readonly limit: LimitKindName
   readonly level: number
   readonly atMs: number
   readonly capacity: number
@@ -42,13 +44,11 @@ export function perMsOf(spec: LimitSpec): number {
   return spec.max / periodMsOf(spec)
 }
 
-/** @returns null for anything but a bucket's row */
-export function parseBucketRow(text: string | null): BucketRow | null {
+/** @returns null for anything but the row of a bucket that counts the same */
+export function parseBucketRow(text: string | null, limit: LimitKindName): BucketRow | null {
   if (text === null) return null
-  const row: unknown = JSON.parse(text)
-  return typeof row === 'object' && row !== null && 'kind' in row && row.kind === 'bucket'
-    ? (row as BucketRow)
-    : null
+  const row = JSON.parse(text) as Partial<BucketRow> | null
+  return row?.kind === 'bucket' && row.limit === limit ? (row as BucketRow) : null
 }
 
 /**
@@ -96,6 +96,7 @@ export function rowOf(spec: LimitSpec, state: BucketState): BucketRow {
   return {
     v: 1,
     kind: 'bucket',
+    limit: spec.kind,
     level: state.level - headroom * capacity,
     atMs: state.atMs,
     capacity,

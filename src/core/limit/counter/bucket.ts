@@ -42,7 +42,7 @@ export class Bucket implements Counter {
   constructor(spec: LimitSpec, { row, boot, nowMs }: CounterStart) {
     this.spec = spec
     this.#boot = boot
-    this.#row = parseBucketRow(row)
+    this.#row = parseBucketRow(row, spec.kind)
     const start = startOf(this.#row, spec, nowMs)
     const before = this.#row ?? { capacity: capacityOf(spec), perMs: perMsOf(spec) }
     this.#bucket = new BucketLevel(before.capacity, before.perMs, { level: start.level, atMs: nowMs })
@@ -159,8 +159,8 @@ export class Bucket implements Counter {
   }
 
   standing(): Standing {
-    const left = this.left()
     const { atMs, capacity } = this.#bucket
+    const left = Math.min(capacity, this.left() + this.#leases.live)
     return { used: capacity - left, left, windowStartsMs: atMs, windowEndsMs: atMs + this.resetMs() }
   }
 

@@ -25,11 +25,14 @@ export interface Counters {
   ): Charge | null
   /** Gives back `amount` of a charge and ends it; once for each charge, with 0 when all was used. */
   refund(counter: string, charge: Charge, amount: number, nowMs: number): void
-  /** Charges what a request used beyond its reservation; less than nothing may be left then, which is paid back. */
-  extra(counter: string, amount: number, nowMs: number): void
+  /**
+   * Charges what a request used beyond its reservation; less than nothing may be left then, which is paid back.
+   * @param place where its reservation was charged: windows charge the rest there too; null: now
+   */
+  extra(counter: string, amount: number, place: number | null): void
 }
 
-/** How a counter stands. */
+/** How a counter stands. What isolates hold on lease and have not used is left. */
 export interface Standing {
   readonly used: number
   readonly left: number
@@ -97,7 +100,7 @@ export interface Counter {
   coastPerSecond(isolate: string): number
   claim(spent: Spent): number
   refund(charge: Charge, amount: number): void
-  extra(amount: number): void
+  extra(amount: number, place: number | null): void
   standing(): Standing
   /** The row to store before the reply leaves; null when what is stored is good. */
   row(): string | null

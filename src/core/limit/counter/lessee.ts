@@ -49,7 +49,7 @@ export interface Lessee {
   /** Whether the limit lets a request go on without a permit while the Ledger has not answered since `sinceMs`. */
   maySpare(cost: number, sinceMs: number, nowMs: number): boolean
   /** Lets a request go on that `maySpare` allowed. */
-  spare(cost: number, nowMs: number): void
+  spare(cost: number, sinceMs: number, nowMs: number): void
   standing(nowMs: number): LimitStanding
   /** Whether it may be forgotten. */
   idle(nowMs: number): boolean

@@ -1,4 +1,5 @@
 import type { CounterGrant, Holding } from '../messages.ts'
+import { limitKind } from '../kinds/kinds.ts'
 import type { LimitSpec } from '../spec.ts'
 import type { LimitStanding } from '../standing.ts'
 import { Demand } from './demand.ts'
@@ -174,14 +175,16 @@ export class PermitLessee implements Lessee {
 
   maySpare(cost: number, sinceMs: number, nowMs: number): boolean {
     if (this.spec.onFailure !== 'coast') return this.spec.onFailure === 'open'
-    if (this.#last === null || sinceMs - this.#heardMs > coastFreshMs) return false
     const forMs = nowMs - sinceMs
-    return forMs <= coastMs && this.#coasted + cost <= (this.#last.coastPerSecond * forMs) / 1000
+    if (forMs > coastMs) return limitKind(this.spec.kind).afterCoast === 'open'
+    if (this.#last === null || sinceMs - this.#heardMs > coastFreshMs) return false
+    return this.#coasted + cost <= (this.#last.coastPerSecond * forMs) / 1000
   }
 
-  spare(cost: number): void {
+  spare(cost: number, sinceMs: number, nowMs: number): void {
     this.#coasted += cost
-    if (this.spec.onFailure === 'coast' || !isRate(this.spec)) this.#debt += cost
+    const coasts = this.spec.onFailure === 'coast' && nowMs - sinceMs <= coastMs
+    if (coasts || !isRate(this.spec)) this.#debt += cost
   }
 
   standing(nowMs: number): LimitStanding {

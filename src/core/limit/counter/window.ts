@@ -8,7 +8,7 @@ import { parseWindowRow, type WindowRow } from './window-row.ts'
 import { shapeOf, type WindowShape } from './window-shape.ts'
 
 /** The part of a limit that a row says is charged although it is not yet, so that it is not written with each request. */
-const headroom = 0.01
+const headroom = 0.001
 
 interface WindowFlight extends Flight {
   open: boolean
@@ -33,7 +33,7 @@ export class Window implements Counter {
   readonly #leases: Leases
 
   constructor(spec: LimitSpec, { row, boot, nowMs }: CounterStart) {
-    const before = parseWindowRow(row)
+    const before = parseWindowRow(row, spec.kind)
     this.spec = before === null ? spec : { ...spec, ...before.shape }
     this.#shape = shapeOf(this.spec)
     this.#nowMs = nowMs
@@ -105,10 +105,17 @@ export class Window implements Counter {
     if (!flight.open) return { amount: 0, place: 0 }
     flight.open = false
     this.#touched = true
-    if (agoMs !== null) return { amount: flight.cost, place: flight.place }
-    this.#charges.remove(flight.place, flight.cost)
-    if (flight.also !== null) this.#charges.remove(flight.also, flight.cost)
-    return { amount: 0, place: 0 }
+    const { cost, place, also } = flight
+    if (agoMs === null) {
+      this.#charges.remove(place, cost)
+      if (also !== null) this.#charges.remove(also, cost)
+      return { amount: 0, place: 0 }
+    }
+    if (also === null) return { amount: cost, place }
+    // What may have left after the boundary counts behind it: the window before is over, and grants nothing any more.
+    const leftBefore = this.#shape.slotOf(this.#nowMs - agoMs) === place
+    this.#charges.remove(leftBefore ? also : place, cost)
+    return { amount: cost, place: leftBefore ? place : also }
   }
 
   lease(isolate: string, want: number): { permits: number; ttlMs: number } {
@@ -171,8 +178,8 @@ export class Window implements Counter {
     this.#touched = true
   }
 
-  extra(amount: number): void {
-    this.#charges.add(this.#shape.slotOf(this.#nowMs), amount)
+  extra(amount: number, place: number | null = null): void {
+    this.#charges.add(place ?? this.#shape.slotOf(this.#nowMs), amount)
     this.#touched = true
   }
 
@@ -215,7 +222,8 @@ export class Window implements Counter {
   #write(leases: WindowRow['leases']): string {
     const { periodMs, calendar } = this.spec
     const slots = this.#stored?.sorted() ?? []
-    const row: WindowRow = { v: 1, kind: 'window', shape: { periodMs, calendar }, slots, leases }
+    const shape = { periodMs, calendar }
+    const row: WindowRow = { v: 1, kind: 'window', limit: this.spec.kind, shape, slots, leases }
     return JSON.stringify(row)
   }
 
