@@ -6,6 +6,7 @@ import { parseKeyRing, type KeyRing } from './core/key/key-ring.ts'
 import { TokenEstimator } from './core/llm/estimate.ts'
 import { isRefusal } from './core/outcome.ts'
 import { canonicalTarget } from './core/route/canonical-target.ts'
+import { Pools } from './core/upstream/pool.ts'
 import { missingBindings, type Env } from './env.ts'
 import type { Deps } from './gateway/deps.ts'
 import { handle } from './gateway/handle.ts'
@@ -77,6 +78,7 @@ function compose(env: Env): Composition {
     usage: createUsageReader({ ledgers: env.LEDGER, clock }),
     estimator: new TokenEstimator(),
     upstreams: createUpstreams({ ...env }, clock),
+    pools: new Pools(),
     recorder,
     readiness: createReadiness(env, clock),
     clock,

@@ -11,6 +11,7 @@ import type { Refusal } from './core/refusal.ts'
 import type { ConfiguredMatch } from './core/route/route-index.ts'
 import type { RequestRecord } from './core/record.ts'
 import type { Ending } from './core/stream/ending.ts'
+import type { Attempt } from './core/upstream/attempt.ts'
 import type { ModelPrice } from './core/llm/cost.ts'
 import type { Usage } from './core/llm/usage.ts'
 import type { NeedAnswer } from './core/limit/messages.ts'
@@ -19,7 +20,7 @@ import type { LimitStanding } from './core/limit/standing.ts'
 import type { DayRange, KeyStanding, KeyUsage } from './core/usage/usage-report.ts'
 
 /** Something a request can do beyond computing; counted for the profile, waits shown in `Server-Timing`. */
-export type Operation = 'kv' | 'ledger' | 'registry' | 'upstream'
+export type Operation = 'kv' | 'ledger' | 'registry' | 'upstream' | 'queue' | 'backoff'
 
 /** What a port call may use of the request it serves. */
 export interface Scope {
@@ -45,6 +46,10 @@ export interface Facts {
   upstreamRequestId: string | null
   /** call-upstream: status the upstream answered with. */
   upstreamStatus: number | null
+  /** call-upstream: every attempt, in the order in which they came to an end. */
+  attempts: readonly Attempt[]
+  /** call-upstream: to be told how the answer ended that was passed on. */
+  answerEnded: ((ending: Ending) => void) | null
 }
 
 /** The life of one request. Stages hand their results on as values; what they note for the record is in `facts`. */
@@ -91,6 +96,8 @@ export interface LlmFacts {
 export interface LlmForecast {
   /** As the upstream gets it; null where the body names it on its way, or nobody names one. */
   readonly model: string | null
+  /** As other targets of the upstream would get it, where they call it otherwise. */
+  readonly otherModels: readonly string[]
   /** Bytes of the body, or what they are taken for. */
   readonly bodyBytes: number
   /** What the client allows each choice at most; null when it says nothing. */
@@ -113,16 +120,29 @@ export interface LlmRequest {
 
 /** A body ready to be sent, and what became of it on its way. */
 export interface SendableBody {
+  /** Asked for only when it is to be sent: that of a stream begins to flow then. */
   readonly body: RequestBody
+  /** Known without setting the body in motion. */
+  readonly kind: RequestBody['kind']
   /** Why the body was cut; known once the call has failed or answered. */
   cut(): Refusal | null
 }
 
-/** A request as the upstream is to get it. */
-export interface OutboundRequest {
+/** A request as one target is to get it. */
+export interface TargetRequest {
   readonly match: ConfiguredMatch
   readonly query: string
   readonly sendable: SendableBody
+}
+
+/** A request as the upstream is to get it; it stands here as its first target does. */
+export interface OutboundRequest extends TargetRequest {
+  /**
+   * The request as another target gets it, by its names for models and what it takes; from then on `llm` speaks of
+   * that. Null where all targets get the same.
+   * @returns refusal `model_not_allowed` for a target whose model the rules do not let pass
+   */
+  readonly forTarget: ((target: Target) => Outcome<TargetRequest>) | null
   /** Null on plain routes. */
   readonly llm: LlmRequest | null
 }
@@ -147,8 +167,10 @@ export interface TokenWant {
   readonly stream: boolean
   /** False where nobody knows what the body asks for; the other fields are then a guess. */
   readonly bodyRead: boolean
-  /** Null for a model without a price. */
+  /** The dearest there is for it; null where a model that it may run as has none. */
   readonly price: ModelPrice | null
+  /** That model, if it is known. */
+  readonly unpriced: string | null
   /** When the request is over for certain; milliseconds since the epoch. */
   readonly deadlineMs: number
 }

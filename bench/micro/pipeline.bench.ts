@@ -5,6 +5,7 @@
  *
  * A Request is made anew for every call, as every real one is new; `new_request` is what that costs and is subtracted.
  */
+import bundled from '../../sluice.config.json' with { type: 'json' }
 import { parseKeyRing } from '../../src/core/key/key-ring.ts'
 import { formatKeyText, macInput, macText, parseKeyText } from '../../src/core/key/key-text.ts'
 import { newRecord } from '../../src/core/key/record-life.ts'
@@ -119,6 +120,15 @@ function withoutIo(): void {
   Date.now = () => nowMs
 }
 
+/** The bundled configuration without a cap on calls: `fetch` never answers, so no place would ever be free again. */
+function uncapped(): unknown {
+  const entries = Object.entries(bundled.upstreams).map(([name, upstream]) => [
+    name,
+    Object.assign({}, upstream, { concurrency: { max: null } }),
+  ])
+  return { ...bundled, upstreams: Object.fromEntries(entries) as unknown }
+}
+
 /** Enters a request and waits until it calls `fetch`. @throws {Error} when the Worker answers itself */
 async function untilFetch(enter: () => Promise<Response>): Promise<void> {
   const fetched = new Promise<void>((resolve) => {
@@ -140,6 +150,7 @@ export default {
       REGISTRY: {},
       SLUICE_KEY_RING: ringText,
       OPENAI_API_KEY: 'bench-credential',
+      SLUICE_CONFIG: uncapped(),
     }
     const ctx = { waitUntil: () => undefined }
     const enter = (path: string): Promise<Response> =>

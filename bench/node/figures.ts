@@ -6,6 +6,7 @@ import { hostileArea } from './areas/hostile.ts'
 import { limitsArea } from './areas/limits.ts'
 import { llmArea } from './areas/llm.ts'
 import { pipelineArea, type AreaOptions } from './areas/pipeline.ts'
+import { upstreamsArea } from './areas/upstreams.ts'
 import { quietOrDoubts, readPressure } from './guard.ts'
 import { describeMachine } from './machine.ts'
 import { figureLine, type Figure, type Findings, type RunReport } from './report.ts'
@@ -15,6 +16,7 @@ const areas: Readonly<Record<string, (findings: Findings, options: AreaOptions) 
   limits: limitsArea,
   llm: llmArea,
   pipeline: pipelineArea,
+  upstreams: upstreamsArea,
 }
 const quietWaitMs = 15_000
 const seed = 20_261_123

@@ -1,4 +1,5 @@
 import type { Usage } from './llm/usage.ts'
+import type { AttemptRecord } from './upstream/attempt.ts'
 import type { Ending } from './stream/ending.ts'
 
 /** The one line per request that metrics, logs and usage are made of. No bodies, no secrets, no query strings. */
@@ -31,6 +32,8 @@ export interface RequestRecord {
   readonly priced: boolean | null
   readonly upstreamStatus: number | null
   readonly upstreamRequestId: string | null
+  /** Every attempt at a target, in the order in which they came to an end. */
+  readonly attempts: readonly AttemptRecord[]
   /** Which tier of the body plan carried the response. */
   readonly tier: 'none' | 'native' | 'whole' | 'tap' | 'pump'
   readonly ending: Ending

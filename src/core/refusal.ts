@@ -1,6 +1,7 @@
 import type { LimitKind } from './limit/kinds/kind.ts'
-import { limitEntries, patienceMs } from './limit/refusal-entries.ts'
+import { limitEntries } from './limit/refusal-entries.ts'
 import type { LimitStanding } from './limit/standing.ts'
+import { upstreamEntries } from './upstream/refusal-entries.ts'
 
 /**
  * Every reason for which the gateway itself answers instead of an upstream. The catalogue below gives status, stable
@@ -43,6 +44,7 @@ export type Refusal =
   | { readonly refused: 'loop_detected' }
   | { readonly refused: 'upstream_unreachable' }
   | { readonly refused: 'upstream_first_byte_timeout'; readonly afterMs: number }
+  | { readonly refused: 'upstream_first_content_timeout'; readonly afterMs: number }
   | { readonly refused: 'upstream_total_timeout'; readonly afterMs: number }
   | { readonly refused: 'upstream_idle_timeout'; readonly afterMs: number }
   | { readonly refused: 'upstream_broke_off' }
@@ -53,6 +55,8 @@ export type Refusal =
       readonly upstreamStatus: number
       readonly retryAfter: string | null
     }
+  | { readonly refused: 'upstream_unavailable'; readonly retryAfterMs: number }
+  | { readonly refused: 'upstream_busy'; readonly retryAfterMs: number }
   | { readonly refused: 'client_left' }
   | { readonly refused: 'misconfigured' }
   | { readonly refused: 'internal_error' }
@@ -196,53 +200,7 @@ const catalogue: Entries<RefusalReason> = {
     title: 'Loop detected',
     message: 'This request has already passed through this gateway; its operator must check the upstreams.',
   }),
-  upstream_unreachable: () => ({
-    status: 502,
-    title: 'Upstream unreachable',
-    message: 'The upstream could not be reached or hung up before it answered; try again shortly.',
-    retryable: true,
-  }),
-  upstream_first_byte_timeout: ({ afterMs }) => ({
-    status: 504,
-    title: 'Upstream timed out',
-    message: `The upstream sent nothing for ${afterMs} ms; try again later.`,
-    retryable: true,
-  }),
-  upstream_total_timeout: ({ afterMs }) => ({
-    status: 504,
-    title: 'Upstream took too long',
-    message: `The upstream was not done after ${afterMs} ms; what came is not complete.`,
-    retryable: true,
-  }),
-  upstream_idle_timeout: ({ afterMs }) => ({
-    status: 504,
-    title: 'Upstream went silent',
-    message: `Nothing moved for ${afterMs} ms; what came is not complete.`,
-    retryable: true,
-  }),
-  upstream_broke_off: () => ({
-    status: 502,
-    title: 'Upstream broke off',
-    message: 'The upstream broke off its answer; what came is not complete.',
-    retryable: true,
-  }),
-  upstream_credential_refused: () => ({
-    status: 502,
-    title: 'Upstream refused the gateway',
-    message: 'The upstream refused the credential of this gateway; its operator must check it.',
-  }),
-  upstream_credential_missing: () => ({
-    status: 503,
-    title: 'Upstream credential missing',
-    message: 'The gateway has no credential for this upstream yet; its operator must set the secret.',
-  }),
-  upstream_error: ({ upstreamStatus, retryAfter }) => ({
-    status: upstreamStatus,
-    title: upstreamStatus === 429 ? 'Upstream limit reached' : 'Upstream error',
-    message: upstreamErrorMessage(upstreamStatus),
-    headers: retryAfter === null ? {} : { 'retry-after': retryAfter },
-    retryable: (upstreamStatus === 429 || upstreamStatus >= 500) && isSoon(retryAfter),
-  }),
+  ...upstreamEntries,
   client_left: () => ({
     status: 499,
     title: 'Client closed request',
@@ -258,18 +216,6 @@ const catalogue: Entries<RefusalReason> = {
     title: 'Internal error',
     message: 'The gateway failed; if this goes on, tell its operator the request id.',
   }),
-}
-
-/** A wait that official clients had better not sit out; one that is said as a date, or not at all, is taken as short. */
-function isSoon(retryAfter: string | null): boolean {
-  return retryAfter === null || !(Number(retryAfter) * 1000 > patienceMs)
-}
-
-function upstreamErrorMessage(status: number): string {
-  if (status === 429)
-    return 'The upstream takes no more requests from this gateway right now; try again later.'
-  if (status >= 500) return `The upstream failed with status ${status}; try again later.`
-  return `The upstream refused the request with status ${status}; check it against the upstream's documentation.`
 }
 
 const nothingSaid = {

@@ -1,4 +1,5 @@
 import type { TokenEstimator } from '../core/llm/estimate.ts'
+import type { Pools } from '../core/upstream/pool.ts'
 import type {
   Clock,
   ConfigSource,
@@ -19,6 +20,7 @@ export interface Deps {
   readonly usage: UsageReader
   readonly estimator: TokenEstimator
   readonly upstreams: Upstreams
+  readonly pools: Pools
   readonly recorder: Recorder
   readonly readiness: Readiness
   readonly clock: Clock

@@ -21,6 +21,8 @@ export class RequestLife implements Exchange {
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
+    attempts: [],
+    answerEnded: null,
   }
   readonly waits: Partial<Record<Operation, number>> = {}
   readonly operations: Partial<Record<Operation, number>> = {}

@@ -101,7 +101,7 @@ async function pass(x: RequestLife, admitted: Admitted, deps: Deps): Promise<Out
   if (isRefusal(reserved)) return reserved
   x.mark('reserve')
 
-  const answer = await callUpstream(x, outbound, snapshot.settings, deps)
+  const answer = await callUpstream(x, outbound, { principal, settings: snapshot.settings }, deps)
   if (isRefusal(answer)) return answer
   x.mark('call-upstream')
 

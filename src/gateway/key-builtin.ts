@@ -1,4 +1,10 @@
-import { defaultKeySources, defaultRoute, defaultStreams } from '../core/config/defaults.ts'
+import {
+  defaultKeySources,
+  defaultPool,
+  defaultResend,
+  defaultRoute,
+  defaultStreams,
+} from '../core/config/defaults.ts'
 import type { Builtin, Route } from '../core/config/types.ts'
 import { parseKeyText, publicPart } from '../core/key/key-text.ts'
 import { presentedKey } from '../core/key/presented.ts'
@@ -23,7 +29,7 @@ const keyRoute: Route = {
   id: 'usage',
   path: '/',
   methods: ['GET', 'HEAD'],
-  upstream: { name: '', targets: [] },
+  upstream: { name: '', targets: [], ...defaultPool },
   rewrite: null,
   keySources: defaultKeySources,
   keyQuery: null,
@@ -34,6 +40,7 @@ const keyRoute: Route = {
   cors: null,
   models: { aliases: {}, override: null, allow: null, deny: [] },
   streams: defaultStreams,
+  resend: defaultResend.http,
   limits: [],
 }
 

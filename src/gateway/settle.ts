@@ -26,6 +26,7 @@ export interface Answered {
 export function settle(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
   if (x.isSettled) return
   x.isSettled = true
+  noting(x, deps, () => x.facts.answerEnded?.(brokeOff(answered) ? 'upstream_failed' : delivered.ending))
   const usage = noting(x, deps, () => count(x, answered, deps)) ?? null
   const money = charge(x, usage, deps)
   noting(x, deps, () => {
@@ -50,9 +51,27 @@ function count(x: RequestLife, answered: Answered, { estimator }: Deps): Usage |
   return meter?.usage(estimator) ?? null
 }
 
-/** A client that leaves while the upstream works on its answer has still asked for it. */
+/** Whether a good answer turned out to be none while the gateway read it. */
+function brokeOff({ refusal }: Answered): boolean {
+  return refusal?.refused === 'upstream_broke_off' || refusal?.refused === 'upstream_total_timeout'
+}
+
+/** The attempts, with what those cost that were given up for another one: the account is charged once. */
+function attemptsOf(x: RequestLife, deps: Deps): RequestRecord['attempts'] {
+  const told = noting(x, deps, () =>
+    x.facts.attempts.map((attempt) => {
+      const isLost = attempt.result === 'hedge_lost' && x.llm !== null && x.request.method === 'POST'
+      const usage = isLost && x.llm !== null ? new BlindMeter(x.llm).usage(deps.estimator) : null
+      return { ...attempt, costMicroUsd: charge(x, usage, deps).costMicroUsd }
+    }),
+  )
+  return told ?? x.facts.attempts.map((attempt) => ({ ...attempt, costMicroUsd: null }))
+}
+
+/** A client that leaves while an upstream works on its answer has still asked for it. */
 function abandonedCall(x: RequestLife, { refusal }: Answered): Meter | null {
-  const asked = refusal?.refused === 'client_left' && x.facts.target !== null
+  // Where it leaves between two attempts, the one before has come to nothing.
+  const asked = refusal?.refused === 'client_left' && x.facts.attempts.at(-1)?.result === 'client_left'
   return asked && x.llm !== null && x.request.method === 'POST' ? new BlindMeter(x.llm) : null
 }
 
@@ -94,6 +113,7 @@ function recordOf(
     upstreamModel: nameable(llm?.model ?? null),
     upstreamStatus: facts.upstreamStatus,
     upstreamRequestId: printable(facts.upstreamRequestId),
+    attempts: attemptsOf(x, deps),
     tier: answered.tier,
     ending: delivered.ending,
     bytes: delivered.bytes,

@@ -38,7 +38,7 @@ export function sizesOf(
   let slicedTokens: number | null = null
   for (const limit of applied) {
     const size = isOnSlots(limit) ? oneSlot : sizeOf({ ...want, outputTokensLikely }, limit, standingOf)
-    if (size.kind === 'unpriced') return { refused: 'model_not_priced', model: want.model }
+    if (size.kind === 'unpriced') return { refused: 'model_not_priced', model: want.unpriced }
     if (size.kind === 'too-large') {
       const { asked, max } = size
       const { counts } = limitKind(limit.spec.kind)

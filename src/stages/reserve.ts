@@ -1,5 +1,5 @@
-import type { Target } from '../core/config/types.ts'
-import { priceOf, type PriceTable } from '../core/llm/cost.ts'
+import type { Upstream } from '../core/config/types.ts'
+import { dearestOf, priceOf, type ModelPrice, type PriceTable } from '../core/llm/cost.ts'
 import { estimateInput } from '../core/llm/estimate.ts'
 import type { Awaitable, Outcome } from '../core/outcome.ts'
 import type { Clock, Grant, LlmForecast, OutboundRequest } from '../ports.ts'
@@ -28,16 +28,28 @@ export function reserve(
     choices,
     stream,
     bodyRead,
-    price: priceFor(forecast, prices),
-    deadlineMs: clock.nowMs() + totalMs(match.route.upstream.targets) + graceMs,
+    ...priceFor(forecast, prices),
+    deadlineMs: clock.nowMs() + longestMs(match.route.upstream) + graceMs,
   })
 }
 
-/** A model that is not known yet may be the dearest. */
-function priceFor({ model }: LlmForecast, prices: PriceTable) {
-  return model === null ? prices.dearest : priceOf(model, prices)
+/** A model that is not known yet may be the dearest; one that is may run at any target, by its name there. */
+function priceFor(
+  { model, otherModels }: LlmForecast,
+  table: PriceTable,
+): { readonly price: ModelPrice | null; readonly unpriced: string | null } {
+  if (model === null) return { price: table.dearest, unpriced: null }
+  const prices: ModelPrice[] = []
+  for (const name of [model, ...otherModels]) {
+    const price = priceOf(name, table)
+    if (price === null) return { price: null, unpriced: name }
+    prices.push(price)
+  }
+  const [only = null] = prices
+  return { price: prices.length === 1 ? only : dearestOf(prices), unpriced: null }
 }
 
-function totalMs(targets: readonly Target[]): number {
-  return Math.max(0, ...targets.map(({ timeouts }) => timeouts.totalMs))
+/** How long a request may take with all its waiting and all its attempts, each of which ends with the whole time. */
+function longestMs({ targets, retries }: Upstream): number {
+  return Math.max(retries.deadlineMs ?? 0, ...targets.map(({ timeouts }) => timeouts.totalMs))
 }

@@ -1,11 +1,6 @@
 import { type BadCase, badLimitCases, goodLimitCases } from './config-limit-cases.ts'
-import { type Draft, sampleDocument, withRoute, withTarget } from './config-samples.ts'
-
-function withDocument(change: (draft: Draft) => void): Draft {
-  const draft = sampleDocument()
-  change(draft)
-  return draft
-}
+import { badPoolCases, goodPoolCases } from './config-pool-cases.ts'
+import { sampleDocument, withDocument, withRoute, withTarget } from './config-samples.ts'
 
 const edits = (part: 'request' | 'response', changes: unknown) => withRoute({ headers: { [part]: changes } })
 const cors = (policy: Record<string, unknown>) => withRoute({ cors: policy })
@@ -233,6 +228,7 @@ export const badCases: readonly BadCase[] = [
   ['a way of leaving of its own', streams({ onLeave: 'wait' }), '$.routes[0].streams.onLeave', true],
   ['usage asked for by a flag', streams({ usage: true }), '$.routes[0].streams.usage', true],
   ['a keep-alive in milliseconds', streams({ keepAlive: 15_000 }), '$.routes[0].streams.keepAlive', true],
+  ...badPoolCases,
   ['a slip in streams', streams({ keepalive: true }), '$.routes[0].streams.keepalive', true],
   ['streams that are a word', withRoute({ streams: 'drain' }), '$.routes[0].streams', true],
   ['a way of revoking of its own', streams({ onRevoke: 'wait' }), '$.routes[0].streams.onRevoke', true],
@@ -324,6 +320,7 @@ export const goodCases: readonly (readonly [name: string, document: unknown])[] 
   ['streams', streams({ onLeave: 'drain', usage: 'pass', keepAlive: true })],
   ['streams that never ask', streams({ onLeave: 'abort', usage: 'never', keepAlive: false })],
   ['streams that say nothing', streams({})],
+  ...goodPoolCases,
   ['streams that are cut', streams({ onRevoke: 'cut' })],
   ['no grace', { ...sampleDocument(), gateway: { keyGraceSeconds: 0 } }],
   ...goodLimitCases,

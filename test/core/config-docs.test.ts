@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import {
   defaultBodyBytesMax,
+  defaultConcurrency,
   defaultCors,
   defaultGateway,
+  defaultHealth,
+  defaultHedgeShare,
   defaultKeySources,
+  defaultResend,
+  defaultRetries,
   defaultRoute,
   defaultSecretPlace,
   defaultStreams,
@@ -73,6 +78,7 @@ describe('the page on configuration says of', () => {
       'secret.header': dialects.map((dialect) => defaultSecretPlace[dialect].header),
       'secret.prefix': dialects.map((dialect) => defaultSecretPlace[dialect].prefix),
       'timeouts.firstByteMs': dialects.map((dialect) => defaultTimeouts[dialect].firstByteMs),
+      'timeouts.firstContentMs': dialects.map((dialect) => defaultTimeouts[dialect].firstContentMs),
       'timeouts.idleMs': dialects.map((dialect) => defaultTimeouts[dialect].idleMs),
       'timeouts.totalMs': dialects.map((dialect) => defaultTimeouts[dialect].totalMs),
       includeUsage: dialects.map((dialect) => targetOf(dialect).includeUsage),
@@ -87,13 +93,40 @@ describe('the page on configuration says of', () => {
   })
 
   it('CORS what holds by default, and every setting', () => {
-    const said = defaultsBetween('Each `cors`', 'Each `streams`')
+    const said = defaultsBetween('Each `cors`', 'Each `resend`')
     expect(said).toEqual({ origins: 'required', ...defaultCors })
   })
 
   it('targets every setting', () => {
     const said = defaultsBetween('Each of `targets`', "By the target's dialect")
     expect(Object.keys(said)).toEqual(Object.keys(schema.$defs.target.properties))
+  })
+
+  it('upstreams what holds by default, and every setting', () => {
+    const said = defaultsBetween('### `upstreams`', 'What each does')
+    expect(Object.keys(said)).toEqual(Object.keys(schema.$defs.upstream.properties))
+    expect(said).toMatchObject({ choose: 'ordered', hedgeShare: defaultHedgeShare })
+  })
+
+  it.each([
+    ['retries', 'Each `health`', defaultRetries, schema.$defs.retries.properties],
+    ['health', 'Each `concurrency`', defaultHealth, schema.$defs.health.properties],
+    ['concurrency', 'Each of `targets`', defaultConcurrency, schema.$defs.concurrency.properties],
+  ])('%s what holds by default, and every setting', (name, to, defaults, properties) => {
+    const said = defaultsBetween(`Each \`${name}\``, to)
+    const bySchema = Object.entries(properties as Record<string, { readonly default: unknown }>)
+    expect(said).toEqual(defaults)
+    expect(Object.fromEntries(bySchema.map(([setting, rule]) => [setting, rule.default]))).toEqual(defaults)
+  })
+
+  it('sending again what holds by default, and every setting', () => {
+    const said = defaultsBetween('Each `resend`', 'Each `streams`')
+    const { bufferBytes: ofLlm, ...others } = defaultResend.openai
+    expect(said).toEqual({ ...others, bufferBytes: 'by dialect' })
+    expect([ofLlm, defaultResend.anthropic.bufferBytes, defaultResend.http.bufferBytes]).toEqual([
+      262_144, 262_144, 0,
+    ])
+    expect(Object.keys(schema.$defs.resend.properties)).toEqual(Object.keys(said))
   })
 
   it('streams what holds by default, and every setting', () => {

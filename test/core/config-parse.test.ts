@@ -227,6 +227,7 @@ describe('what is left out', () => {
     Object.assign(draft.upstreams['llm']!, { timeouts: { idleMs: 2, totalMs: 400_000 } })
     expect(firstRoute(draft).upstream.targets[0]?.timeouts).toEqual({
       firstByteMs: 300_000,
+      firstContentMs: null,
       idleMs: 1,
       totalMs: 400_000,
     })

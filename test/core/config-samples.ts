@@ -21,6 +21,13 @@ export function sampleDocument(): Draft {
   }
 }
 
+/** The sample, changed. */
+export function withDocument(change: (draft: Draft) => void): Draft {
+  const draft = sampleDocument()
+  change(draft)
+  return draft
+}
+
 /** The sample with one route's fields put over its own. */
 export function withRoute(fields: Record<string, unknown>, at = 0): Draft {
   const draft = sampleDocument()

@@ -11,7 +11,15 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { corpus, eventsIn, ownRecordings, piecesOf, pieceSizes, type Recording } from './llm-usage-samples.ts'
 
 const llm: LlmRequest = {
-  forecast: { model: null, bodyBytes: 100, outputTokensMax: null, choices: 1, stream: true, bodyRead: true },
+  forecast: {
+    model: null,
+    otherModels: [],
+    bodyBytes: 100,
+    outputTokensMax: null,
+    choices: 1,
+    stream: true,
+    bodyRead: true,
+  },
   facts: () => ({ asked: null, model: null, stream: true, askedForUsage: false, bodyBytes: 100 }),
 }
 

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { defaultRetries } from '../../src/core/config/defaults.ts'
+import type { Route } from '../../src/core/config/types.ts'
 import { priceTable } from '../../src/core/llm/cost.ts'
 import type { Awaitable, Outcome } from '../../src/core/outcome.ts'
 import type { Refusal } from '../../src/core/refusal.ts'
 import type { Grant, LlmForecast, OutboundRequest, TokenWant } from '../../src/ports.ts'
 import { reserve } from '../../src/stages/reserve.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { routeWith, targetWith } from '../support/routes.ts'
+import { routeWith, targetWith, upstreamWith } from '../support/routes.ts'
 
 const price = (input: number, output: number) => ({ input, cachedInput: null, cacheWrite: null, output })
 const prices = priceTable({
@@ -14,16 +16,17 @@ const prices = priceTable({
 })
 const target = targetWith({
   dialect: 'openai',
-  timeouts: { firstByteMs: 1000, idleMs: 1000, totalMs: 60_000 },
+  timeouts: { firstByteMs: 1000, firstContentMs: null, idleMs: 1000, totalMs: 60_000 },
 })
 
-function outbound(forecast: LlmForecast | null): OutboundRequest {
-  const route = routeWith({}, target)
+function outbound(forecast: LlmForecast | null, changes: Partial<Route> = {}): OutboundRequest {
+  const route = routeWith(changes, target)
   const facts = { asked: null, model: null, stream: false, askedForUsage: false, bodyBytes: 0 }
   return {
     match: { kind: 'route', route, params: {}, rest: '' },
     query: '',
-    sendable: { body: { kind: 'none' }, cut: () => null },
+    sendable: { body: { kind: 'none' }, kind: 'none', cut: () => null },
+    forTarget: null,
     llm: { forecast, facts: () => facts },
   }
 }
@@ -59,6 +62,7 @@ class FakeGrant implements Grant {
 
 const forecast: LlmForecast = {
   model: 'small-1',
+  otherModels: [],
   bodyBytes: 401,
   outputTokensMax: 50,
   choices: 2,
@@ -80,6 +84,7 @@ describe('the reservation of a request', () => {
         stream: true,
         bodyRead: true,
         price: price(1, 9),
+        unpriced: null,
         deadlineMs: clock.nowMs() + 60_000 + 30_000,
       },
     ])
@@ -89,6 +94,36 @@ describe('the reservation of a request', () => {
     const grant = new FakeGrant()
     void reserve(grant, outbound({ ...forecast, bodyRead: false }), prices, { clock: new FakeClock() })
     expect(grant.wants).toMatchObject([{ bodyRead: false }])
+  })
+
+  test.each([
+    ['its last target', null, 90_000],
+    ['its attempts, where they may take longer', 200_000, 200_000],
+    ['its last target, where its attempts have less', 10, 90_000],
+  ])('is over with the time of %s', (_, deadlineMs, longestMs) => {
+    const clock = new FakeClock()
+    const grant = new FakeGrant()
+    const slow = targetWith({ timeouts: { ...target.timeouts, totalMs: 90_000 } })
+    const upstream = upstreamWith([target, slow], { retries: { ...defaultRetries, deadlineMs } })
+    void reserve(grant, outbound(forecast, { upstream }), prices, { clock })
+    expect(grant.wants[0]?.deadlineMs).toBe(clock.nowMs() + longestMs + 30_000)
+  })
+
+  test.each([
+    [
+      'the dearest in each part of all models that it may run as',
+      ['small-2', 'large'],
+      { price: { input: 5, cachedInput: 1, cacheWrite: 7, output: 9 }, unpriced: null },
+    ],
+    [
+      'none where one of these has none, and says which',
+      ['large', 'free'],
+      { price: null, unpriced: 'free' },
+    ],
+  ])('has of several prices %s', (_, otherModels, expected) => {
+    const grant = new FakeGrant()
+    void reserve(grant, outbound({ ...forecast, otherModels }), prices, { clock: new FakeClock() })
+    expect(grant.wants[0]).toMatchObject(expected)
   })
 
   test.each([

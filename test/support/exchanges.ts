@@ -12,6 +12,8 @@ export function exchangeWith(headers: Record<string, string> = {}, query = ''): 
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
+    attempts: [],
+    answerEnded: null,
   }
   made += 1
   return Object.assign(new CountingScope(), {

@@ -1,3 +1,4 @@
+import { defaultPool, defaultResend } from '../../src/core/config/defaults.ts'
 import type { Route, Target, Upstream } from '../../src/core/config/types.ts'
 
 /** A target with ordinary settings. */
@@ -8,21 +9,34 @@ export function targetWith(changes: Partial<Target> = {}): Target {
     basePath: '',
     dialect: 'http',
     secret: null,
-    timeouts: { firstByteMs: 1000, idleMs: 1000, totalMs: 5000 },
+    timeouts: { firstByteMs: 1000, firstContentMs: null, idleMs: 1000, totalMs: 5000 },
     includeUsage: false,
+    weight: 1,
+    canaryShare: null,
+    models: {},
+    checkPath: null,
+    ...changes,
+  }
+}
+
+/** A pool of targets, with the settings that hold by default. */
+export function upstreamWith(targets: readonly Target[], changes: Partial<Upstream> = {}): Upstream {
+  return {
+    name: 'up',
+    targets,
+    ...defaultPool,
     ...changes,
   }
 }
 
 /** A route to one target, with ordinary settings. */
 export function routeWith(changes: Partial<Route> = {}, target: Target = targetWith()): Route {
-  const upstream: Upstream = { name: 'up', targets: [target] }
   return {
     id: 'r',
     host: '*',
     path: '/*',
     methods: [],
-    upstream,
+    upstream: upstreamWith([target]),
     rewrite: null,
     auth: 'required',
     keySources: ['authorization', 'x-api-key'],
@@ -37,6 +51,7 @@ export function routeWith(changes: Partial<Route> = {}, target: Target = targetW
     encodedSlash: false,
     models: { aliases: {}, override: null, allow: null, deny: [] },
     streams: { onLeave: 'abort', usage: 'strip', keepAlive: false, onRevoke: 'finish' },
+    resend: defaultResend[target.dialect],
     limits: [],
     opaqueBodies: 'refuse',
     ...changes,

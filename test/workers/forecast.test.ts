@@ -33,6 +33,7 @@ describe('what a request may generate, before it is sent', () => {
     const text = JSON.stringify({ model: 'fast', ...body })
     const forecast = {
       model: 'org/small',
+      otherModels: [],
       bodyBytes: text.length,
       outputTokensMax,
       choices: 1,
@@ -59,7 +60,14 @@ describe('what a request may generate, before it is sent', () => {
     expect(await forecastOf(sending('{"model":"m","stream":true}', true))).toMatchObject({ stream: true })
   })
 
-  const unknown = { model: null, outputTokensMax: null, choices: 1, stream: true, bodyRead: false }
+  const unknown = {
+    model: null,
+    otherModels: [],
+    outputTokensMax: null,
+    choices: 1,
+    stream: true,
+    bodyRead: false,
+  }
   const long = `{"messages":["${'x'.repeat(300_000)}"],"model":"fast","max_tokens":1,"n":9}`
   const form: Sent = {
     headers: { 'content-type': 'multipart/form-data; boundary=B' },
@@ -75,6 +83,28 @@ describe('what a request may generate, before it is sent', () => {
     ['is a form, which carries files', form, 16_384],
     ['is not read', opaque, 4],
   ]
+
+  test('counts a body of unknown length that is not read whole as it counts others, or as what was read', async () => {
+    for (const [bufferBytes, bodyBytes] of [
+      [0, 16_384],
+      [9, 16_384],
+      [100_000, 100_001],
+      [400_000, 262_144],
+    ] as const) {
+      const route = llmRoute({ resend: { unsafe: false, hedge: false, bufferBytes } })
+      expect(await forecastOf(sending(long, false), route)).toMatchObject({ bodyBytes, bodyRead: false })
+    }
+  })
+
+  test('of a long body that is read whole all the same counts it as one that is not', async () => {
+    const route = llmRoute({ resend: { unsafe: false, hedge: false, bufferBytes: 400_000 } })
+    expect(await forecastOf(sending(long, true), route)).toMatchObject({
+      model: 'fast',
+      bodyBytes: 262_144,
+      outputTokensMax: 1,
+      choices: 9,
+    })
+  })
 
   test.each(bodies)('is left open where the body %s', async (_, sent, bodyBytes) => {
     const route = llmRoute({ opaqueBodies: 'pass' })

@@ -17,6 +17,7 @@ import {
   sending,
   sentBytes,
 } from './support/inspection.ts'
+import { upstreamWith } from '../support/routes.ts'
 
 const unnamed = expect.stringContaining('names no model') as string
 const renamed: Edit = (value) => {
@@ -243,7 +244,7 @@ describe('usage is asked for', () => {
   const streaming = '{"stream":true}'
   const asking = '{"stream":true,"stream_options":{"include_usage":true}}'
   const without = {
-    upstream: { name: 'u', targets: [{ ...llmRoute().upstream.targets[0]!, includeUsage: false }] },
+    upstream: upstreamWith([{ ...llmRoute().upstream.targets[0]!, includeUsage: false }]),
   }
 
   test.each<[string, string, Partial<Route>, string, string, boolean]>([

@@ -98,9 +98,9 @@ describe('tokens', () => {
       max: 50,
     })
     const priced = await world.grant(isolate, await keyWith(moneyBudget(1_000)))
-    expect(await priced.reserve(wanting(world.clock, { price: null }))).toEqual({
+    expect(await priced.reserve(wanting(world.clock, { price: null, unpriced: 'other' }))).toEqual({
       refused: 'model_not_priced',
-      model: 'm',
+      model: 'other',
     })
     expect(world.ledger.syncs.flatMap(({ opened }) => opened)).toEqual([])
   })

@@ -38,7 +38,15 @@ class SlicedWorld extends StreamWorld {
     super()
     const { outputTokensMax = null, choices = 1, idleMs = 60_000, drainMs = 0 } = plan
     const llm: LlmRequest = {
-      forecast: { model: 'm', bodyBytes: 40, outputTokensMax, choices, stream: true, bodyRead: true },
+      forecast: {
+        model: 'm',
+        otherModels: [],
+        bodyBytes: 40,
+        outputTokensMax,
+        choices,
+        stream: true,
+        bodyRead: true,
+      },
       facts: () => ({ asked: 'm', model: 'm', stream: true, askedForUsage: false, bodyBytes: 40 }),
     }
     const left = [...answers]

@@ -1,10 +1,23 @@
 import { describe, expect, test } from 'vitest'
 import { run } from '../../src/gateway/handle.ts'
-import { answering, asking, failing, FakeWorld, json, llmRequest, timer } from './support/fake-world.ts'
+import {
+  answering,
+  asking,
+  failing,
+  FakeWorld,
+  json,
+  llmRequest,
+  poolChoices,
+  timer,
+} from './support/fake-world.ts'
 
 describe('the warm path', () => {
   const known = { headers: { authorization: 'Bearer slc_known' } }
   const bodiless: [string, Request][] = [
+    ...poolChoices.map((choose): [string, Request] => [
+      `a pool of targets, ${choose}`,
+      new Request(`http://gw.test/pool/${choose}`, known),
+    ]),
     ['a plain route', new Request('http://gw.test/open/x', { method: 'POST', body: 'x' })],
     ['an LLM route, for a request without a body', new Request('http://gw.test/v1/models', known)],
   ]
@@ -179,6 +192,59 @@ describe('what the upstream gets', () => {
     expect(call?.headers.get('authorization')).toBe('Bearer sk-up')
     expect(JSON.stringify([...(call?.headers ?? [])])).not.toContain('slc_')
     expect(call?.body).toEqual({ kind: 'none' })
+  })
+})
+
+function toPool(): Request {
+  return new Request('http://gw.test/pool/ordered', { headers: { authorization: 'Bearer slc_known' } })
+}
+
+describe('the place a request takes at a target', () => {
+  test('is free again after an answer, a refusal and a bug', async () => {
+    const world = new FakeWorld()
+    const endings: FakeWorld['upstream'][] = [
+      world.upstream,
+      failing('client_left'),
+      () => Promise.reject(new Error('a bug')),
+    ]
+    for (let at = 0; at < 9; at += 1) {
+      world.upstream = endings[at % 3] ?? world.upstream
+      await world.handle(toPool())
+    }
+    // With one place each, a target that kept one would have been passed over.
+    expect(world.calls.map((call) => call.target.id)).toEqual(Array<string>(9).fill('up/0'))
+  })
+
+  test('is waited for when all are taken, and a client that leaves waits no longer', async () => {
+    const world = new FakeWorld()
+    const answers: (() => void)[] = []
+    world.upstream = () =>
+      new Promise((resolve) => {
+        const response = new Response(null, { status: 204 })
+        answers.push(() => resolve({ response, abort() {}, remainingMs: 1000, timer }))
+      })
+    const served = [0, 1, 2].map(() => world.handle(toPool()))
+    await world.clock.advance(0)
+    expect(world.calls.map((call) => call.target.id)).toEqual(['up/0', 'up/1', 'up/2'])
+    const leaving = new AbortController()
+    const left = world.handle(new Request(toPool(), { signal: leaving.signal }))
+    const patient = world.handle(toPool())
+    const late = world.handle(toPool())
+    await world.clock.advance(100)
+    leaving.abort()
+    answers.shift()?.()
+    await world.clock.advance(100)
+    expect((await left).status).toBe(499)
+    expect(world.calls).toHaveLength(4)
+    await world.clock.advance(2_000)
+    expect((await late).status).toBe(503)
+    for (const answer of answers) answer()
+    expect((await patient).status).toBe(204)
+    await Promise.all(served)
+    expect(world.records.map(({ refused }) => refused).filter((each) => each !== null)).toEqual([
+      'client_left',
+      'upstream_busy',
+    ])
   })
 })
 

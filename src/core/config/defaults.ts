@@ -1,7 +1,11 @@
 import type {
+  ConcurrencyPolicy,
   DialectName,
   GatewaySettings,
+  HealthPolicy,
   KeySourceName,
+  ResendPolicy,
+  RetryPolicy,
   SecretReference,
   StreamPolicy,
   Timeouts,
@@ -9,13 +13,18 @@ import type {
 
 const mebibyte = 1_048_576
 
-const llmTimeouts: Timeouts = { firstByteMs: 300_000, idleMs: 60_000, totalMs: 600_000 }
+const llmTimeouts: Timeouts = {
+  firstByteMs: 300_000,
+  firstContentMs: null,
+  idleMs: 60_000,
+  totalMs: 600_000,
+}
 
 /** Timeouts of a target, by its dialect: a model may think for minutes before its first byte. */
 export const defaultTimeouts: Readonly<Record<DialectName, Timeouts>> = {
   openai: llmTimeouts,
   anthropic: llmTimeouts,
-  http: { firstByteMs: 15_000, idleMs: 30_000, totalMs: 60_000 },
+  http: { firstByteMs: 15_000, firstContentMs: null, idleMs: 30_000, totalMs: 60_000 },
 }
 
 /** How a target's secret is carried, by the target's dialect. */
@@ -60,10 +69,55 @@ export const defaultStreams: StreamPolicy = {
   onRevoke: 'finish',
 }
 
+export const defaultRetries: RetryPolicy = {
+  max: 2,
+  baseMs: 100,
+  capMs: 2_000,
+  retryAfterMsMax: 2_000,
+  deadlineMs: null,
+  budgetShare: 0.2,
+  minPerSecond: 1,
+}
+
+export const defaultHealth: HealthPolicy = {
+  failures: 5,
+  failureShare: 0.2,
+  callsMin: 20,
+  windowMs: 10_000,
+  openMs: 10_000,
+  failFast: false,
+}
+
+export const defaultConcurrency: ConcurrencyPolicy = {
+  max: 10,
+  until: 'headers',
+  queueMax: 100,
+  queueMs: 2_000,
+}
+
+/** Share of hedged requests of an upstream, as far as its routes hedge at all. */
+export const defaultHedgeShare = 0.02
+
+/** What a route allows to get a request answered, by its dialect: LLM bodies are read for their model in any case. */
+export const defaultResend: Readonly<Record<DialectName, ResendPolicy>> = {
+  openai: { unsafe: false, hedge: false, bufferBytes: 262_144 },
+  anthropic: { unsafe: false, hedge: false, bufferBytes: 262_144 },
+  http: { unsafe: false, hedge: false, bufferBytes: 0 },
+}
+
 /** What a route with `cors` allows beyond its origins. */
 export const defaultCors = {
   allowHeaders: ['authorization', 'content-type', 'x-api-key'],
   exposeHeaders: ['x-request-id', 'request-id', 'retry-after'],
   credentials: false,
   maxAgeSeconds: 600,
+} as const
+
+/** How the targets of an upstream are used that says nothing of it. */
+export const defaultPool = {
+  choose: 'ordered',
+  retries: defaultRetries,
+  health: defaultHealth,
+  concurrency: defaultConcurrency,
+  hedgeShare: defaultHedgeShare,
 } as const

@@ -16,7 +16,7 @@ export function parseModels(place: Place): ModelPolicy {
   const field = place.value === undefined ? undefined : readFields(place, known)
   if (field === undefined) return { aliases: {}, override: null, allow: null, deny: [] }
   return {
-    aliases: optional(field('aliases'), modelAliases, {}),
+    aliases: optional(field('aliases'), modelMap, {}),
     override: optionalOrNull(field('override'), modelName),
     allow: optionalOrNull(field('allow'), modelNames),
     deny: optional(field('deny'), modelNames, []),
@@ -28,7 +28,8 @@ const modelNames = setOf(
   rulesMax,
 )
 
-const modelAliases: Reader<Readonly<Record<string, string>>> = (place) => {
+/** Models by other names for them. */
+export const modelMap: Reader<Readonly<Record<string, string>>> = (place) => {
   const entries = readEntries(place)
   if (entries === undefined) return undefined
   if (entries.size > aliasesMax) note(place, `at most ${aliasesMax} aliases`, String(entries.size))

@@ -1,10 +1,11 @@
 import { patternProblem } from '../route/path-pattern.ts'
 import { closestName } from './closest-name.ts'
-import { defaultBodyBytesMax, defaultKeySources, defaultRoute } from './defaults.ts'
+import { defaultBodyBytesMax, defaultKeySources, defaultResend, defaultRoute } from './defaults.ts'
 import { describeName, describeValue } from './describe-value.ts'
 import { corsPolicy } from './parse-cors.ts'
 import { routeLimits } from './parse-limits.ts'
 import { parseHeaders } from './parse-headers.ts'
+import { parseResend } from './parse-resend.ts'
 import { parseStreams } from './parse-streams.ts'
 import { parseModels } from './parse-models.ts'
 import { dialectName, milliseconds } from './parse-target.ts'
@@ -32,6 +33,7 @@ const policyFields = [
   'bodyMs',
   'headers',
   'cors',
+  'resend',
   'limits',
 ]
 const llmFields = ['models', 'streams', 'opaqueBodies']
@@ -99,6 +101,7 @@ export function parseRoute(place: Place, upstreams: ReadonlyMap<string, ParsedUp
     encodedSlash: optional(field('encodedSlash'), flag, defaultRoute.encodedSlash),
     models: parseModels(field('models')),
     streams: parseStreams(field('streams')),
+    resend: parseResend(field('resend'), defaultResend[dialect]),
     opaqueBodies: optional(field('opaqueBodies'), oneOf('refuse', 'pass'), defaultRoute.opaqueBodies),
   }
   const where = {

@@ -1,8 +1,9 @@
 import { defaultSecretPlace, defaultTimeouts } from './defaults.ts'
 import { headerName, isHeaderText } from './parse-headers.ts'
 import { targetAddress } from './parse-origin.ts'
-import { note, optional, type Place, readFields } from './place.ts'
-import { flag, integerBetween, oneOf, textThat } from './readers.ts'
+import { note, optional, optionalOrNull, type Place, readFields } from './place.ts'
+import { modelMap } from './parse-models.ts'
+import { flag, integerBetween, numberBetween, oneOf, share, textThat } from './readers.ts'
 import type { DialectName, SecretReference, Target, Timeouts } from './types.ts'
 
 /** What a target has from its upstream. */
@@ -12,8 +13,19 @@ export interface UpstreamDefaults {
   readonly timeouts: Place
 }
 
-const targetFields = ['origin', 'secret', 'dialect', 'timeouts', 'includeUsage']
-const timeoutFields = ['firstByteMs', 'idleMs', 'totalMs']
+const targetFields = [
+  'origin',
+  'secret',
+  'dialect',
+  'timeouts',
+  'includeUsage',
+  'weight',
+  'canaryShare',
+  'models',
+  'checkPath',
+]
+const timeoutFields = ['firstByteMs', 'firstContentMs', 'idleMs', 'totalMs']
+const weightMax = 1_000
 const dayMs = 86_400_000
 
 /** A time of at least a millisecond and at most a day. */
@@ -33,6 +45,11 @@ const prefixText = textThat(
   (text) => text.length <= 64 && isHeaderText(text),
 )
 
+const checkPath = textThat(
+  'a path of at most 256 visible ASCII characters that begins with `/`, without `..`, `?` and `#`',
+  (text) => /^\/[!-~]{0,255}$/.test(text) && !/[?#\\]|\.\./.test(text),
+)
+
 /** A member of an upstream; null when its address is no good. */
 export function parseTarget(place: Place, id: string, defaults: UpstreamDefaults): Target | null {
   const field = readFields(place, targetFields)
@@ -47,8 +64,14 @@ export function parseTarget(place: Place, id: string, defaults: UpstreamDefaults
   if (timeouts.firstByteMs > timeouts.totalMs) {
     note(place, 'a firstByteMs not longer than totalMs', `${timeouts.firstByteMs} and ${timeouts.totalMs}`)
   }
-  const includeUsage = optional(field('includeUsage'), flag, dialect === 'openai')
-  return address === undefined ? null : { id, ...address, dialect, secret, timeouts, includeUsage }
+  const rest = {
+    includeUsage: optional(field('includeUsage'), flag, dialect === 'openai'),
+    weight: optional(field('weight'), numberBetween(0, weightMax), 1),
+    canaryShare: optionalOrNull(field('canaryShare'), share),
+    models: optional(field('models'), modelMap, {}),
+    checkPath: optionalOrNull(field('checkPath'), checkPath),
+  }
+  return address === undefined ? null : { id, ...address, dialect, secret, timeouts, ...rest }
 }
 
 function parseTimeouts(place: Place, fallback: Timeouts): Timeouts {
@@ -56,6 +79,10 @@ function parseTimeouts(place: Place, fallback: Timeouts): Timeouts {
   if (field === undefined) return fallback
   return {
     firstByteMs: optional(field('firstByteMs'), milliseconds, fallback.firstByteMs),
+    firstContentMs:
+      field('firstContentMs').value === undefined
+        ? fallback.firstContentMs
+        : optionalOrNull(field('firstContentMs'), milliseconds),
     idleMs: optional(field('idleMs'), milliseconds, fallback.idleMs),
     totalMs: optional(field('totalMs'), milliseconds, fallback.totalMs),
   }

@@ -1,3 +1,5 @@
+import { defaultPool } from './defaults.ts'
+import { parsePool } from './parse-pool.ts'
 import { dialectName, parseTarget } from './parse-target.ts'
 import { isEmptyList, note, type Place, readElements, readEntries, readFields } from './place.ts'
 import type { DialectName, Target, Upstream } from './types.ts'
@@ -30,9 +32,20 @@ export function parseUpstreams(place: Place): ReadonlyMap<string, ParsedUpstream
   return upstreams
 }
 
+const upstreamFields = [
+  'dialect',
+  'targets',
+  'timeouts',
+  'choose',
+  'retries',
+  'health',
+  'concurrency',
+  'hedgeShare',
+]
+
 function parseUpstream(place: Place, name: string): ParsedUpstream {
-  const field = readFields(place, ['dialect', 'targets', 'timeouts'])
-  if (field === undefined) return { upstream: { name, targets: [] }, dialect: 'http' }
+  const field = readFields(place, upstreamFields)
+  if (field === undefined) return { upstream: { name, targets: [], ...defaultPool }, dialect: 'http' }
   const dialect = dialectName(field('dialect')) ?? 'http'
   const places = readElements(field('targets'), targetsMax) ?? []
   if (isEmptyList(field('targets'))) note(field('targets'), 'at least one target')
@@ -42,5 +55,17 @@ function parseUpstream(place: Place, name: string): ParsedUpstream {
     const target = parseTarget(each, `${name}/${at}`, defaults)
     if (target !== null) targets.push(target)
   }
-  return { upstream: { name, targets }, dialect }
+  checkTargets(targets, field('targets'))
+  return { upstream: { name, targets, ...parsePool(field) }, dialect }
+}
+
+/** Of canaries alone nobody would know where the rest goes. */
+function checkTargets(targets: readonly Target[], place: Place): void {
+  const shares = targets.map(({ canaryShare }) => canaryShare ?? 0)
+  if (targets.length > 0 && targets.every(({ canaryShare }) => canaryShare !== null)) {
+    note(place, 'a target without canaryShare', 'canaries only')
+  }
+  if (shares.reduce((sum, share) => sum + share, 0) > 1) {
+    note(place, 'canaryShares that are at most 1 together', 'more')
+  }
 }

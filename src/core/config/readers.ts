@@ -42,6 +42,16 @@ export const share: Reader<number> = (place) => {
   return undefined
 }
 
+/** A number, both bounds included. */
+export function numberBetween(least: number, most: number): Reader<number> {
+  return (place) => {
+    const { value } = place
+    if (typeof value === 'number' && value >= least && value <= most) return value
+    note(place, `a number from ${least} to ${most}`)
+    return undefined
+  }
+}
+
 /** A list of at most `countMax` different elements. */
 export function setOf<T extends string>(element: Reader<T>, countMax: number): Reader<readonly T[]> {
   return (place) => {

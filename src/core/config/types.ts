@@ -15,9 +15,13 @@ export interface SecretReference {
   readonly prefix: string
 }
 
-/** Milliseconds. `firstByteMs`: until response headers; `idleMs`: without a byte moving; `totalMs`: until the last byte. */
+/**
+ * Milliseconds. `firstByteMs`: until response headers; `firstContentMs`: until the first event of a stream that holds
+ * something, null where nobody looks; `idleMs`: without a byte moving; `totalMs`: until the last byte.
+ */
 export interface Timeouts {
   readonly firstByteMs: number
+  readonly firstContentMs: number | null
   readonly idleMs: number
   readonly totalMs: number
 }
@@ -35,12 +39,79 @@ export interface Target {
   readonly timeouts: Timeouts
   /** Whether the target takes OpenAI's `stream_options.include_usage`. */
   readonly includeUsage: boolean
+  /** Its part of the requests beside those of the others; 0 gets only what no other can take. */
+  readonly weight: number
+  /** Share of all requests that go to it first, 0 to 1; null for a target that is no canary. */
+  readonly canaryShare: number | null
+  /** What models are called there, by the name that the route would send. */
+  readonly models: Readonly<Record<string, string>>
+  /** Path that is asked, with GET, whether a target that was out is back; null lets a request find out. */
+  readonly checkPath: string | null
+}
+
+/** How a target is chosen for a request. */
+export type Choice = 'ordered' | 'weighted' | 'least-loaded' | 'sticky-key' | 'sticky-prefix'
+
+/** What is done when a target does not give a good answer. */
+export interface RetryPolicy {
+  /** Attempts beyond the first. */
+  readonly max: number
+  /** Wait before the same target is asked again: up to `baseMs`, doubling with each attempt up to `capMs`. */
+  readonly baseMs: number
+  readonly capMs: number
+  /** The longest `Retry-After` that a request waits for. */
+  readonly retryAfterMsMax: number
+  /** Time over all attempts, up to the headers of the answer; null for the first target's `totalMs`. */
+  readonly deadlineMs: number | null
+  /** Attempts beyond the first, as a share of the requests, and how many a second there may be in any case. */
+  readonly budgetShare: number
+  readonly minPerSecond: number
+}
+
+/** When a target counts as out of order. */
+export interface HealthPolicy {
+  /** Failures in a row that take a target out. */
+  readonly failures: number
+  /** Share of `callsMin` calls and more within `windowMs` whose failing makes others preferred. */
+  readonly failureShare: number
+  readonly callsMin: number
+  readonly windowMs: number
+  /** How long a target is out before it is probed. */
+  readonly openMs: number
+  /** Whether a target that is out because it gave no answers gets no calls at all, though no other is left. */
+  readonly failFast: boolean
+}
+
+/** How many calls of one target an isolate has at a time. */
+export interface ConcurrencyPolicy {
+  /** Null for as many as come. */
+  readonly max: number | null
+  /** Until when a call counts: the headers of its answer, or the end of the answer. */
+  readonly until: 'headers' | 'end'
+  readonly queueMax: number
+  readonly queueMs: number
 }
 
 /** A named pool of targets. */
 export interface Upstream {
   readonly name: string
   readonly targets: readonly Target[]
+  readonly choose: Choice
+  readonly retries: RetryPolicy
+  readonly health: HealthPolicy
+  readonly concurrency: ConcurrencyPolicy
+  /** Second attempts while the first is still waited for, as a share of the requests. */
+  readonly hedgeShare: number
+}
+
+/** What a route allows to be done with its requests to get them answered. */
+export interface ResendPolicy {
+  /** Whether a request may be sent twice although its method does not say so. */
+  readonly unsafe: boolean
+  /** Whether a second attempt may start while the first is still waited for. */
+  readonly hedge: boolean
+  /** Bodies up to this are read before the upstream is called, so that they can be sent again: of declared length, and JSON. */
+  readonly bufferBytes: number
 }
 
 /** Headers to remove and to set, in this order; names in lower case. */
@@ -114,6 +185,7 @@ export interface Route {
   readonly encodedSlash: boolean
   readonly models: ModelPolicy
   readonly streams: StreamPolicy
+  readonly resend: ResendPolicy
   readonly limits: readonly RouteLimit[]
   /** LLM bodies that are not plain JSON or a form: refused, or passed where no rule on models could be evaded. */
   readonly opaqueBodies: 'refuse' | 'pass'

@@ -42,7 +42,8 @@ export function priceTable(prices: Prices): PriceTable {
   }
 }
 
-function dearestOf(prices: readonly ModelPrice[]): ModelPrice | null {
+/** What costs no less than any of these, in any part; null for none. */
+export function dearestOf(prices: readonly ModelPrice[]): ModelPrice | null {
   if (prices.length === 0) return null
   const most = (part: (price: ModelPrice) => number) => Math.max(...prices.map(part))
   return {

@@ -6,6 +6,8 @@ import type { Outcome } from '../outcome.ts'
 export interface ModelChoice {
   readonly route: ModelPolicy
   readonly key: ModelRules | null
+  /** What the target calls models, by the name that the route would send. */
+  readonly target?: Readonly<Record<string, string>>
 }
 
 /** What decides on the models of whoever is asking, on a route. */
@@ -18,14 +20,19 @@ export function modelChoice(
 
 /**
  * The model the upstream gets for the one a client asks for: the route's override, or what an alias stands for, or the
- * name itself. Rules are about that name, so that no alias leads around them.
+ * name itself; each by the target's own name for it. Rules are about that name, so that no alias leads around them.
  *
  * @param asked null where the request names none; only an override then gives one
  * @returns null to name no model; refusal `model_not_allowed`
  */
-export function chooseModel(asked: string | null, { route, key }: ModelChoice): Outcome<string | null> {
+export function chooseModel(
+  asked: string | null,
+  { route, key, target }: ModelChoice,
+): Outcome<string | null> {
   const alias = asked !== null && Object.hasOwn(route.aliases, asked) ? route.aliases[asked] : undefined
-  const model = route.override ?? alias ?? asked
+  const named = route.override ?? alias ?? asked
+  const own = target !== undefined && named !== null && Object.hasOwn(target, named) ? target[named] : null
+  const model = own ?? named
   if (model === null || isAllowed(model, { route, key })) return model
   return { refused: 'model_not_allowed', model: asked ?? model }
 }
@@ -41,8 +48,9 @@ export function isAllowed(model: string, { route, key }: ModelChoice): boolean {
 }
 
 /** Whether anything at all is said about models, so that a request whose model cannot be read must not pass. */
-export function saysAnything({ route, key }: ModelChoice): boolean {
-  const names = route.override !== null || Object.keys(route.aliases).length > 0
+export function saysAnything({ route, key, target }: ModelChoice): boolean {
+  const ofTarget = target !== undefined && Object.keys(target).length > 0
+  const names = ofTarget || route.override !== null || Object.keys(route.aliases).length > 0
   return names || hasRules(route) || (key !== null && hasRules(key))
 }
 

@@ -3,6 +3,7 @@ import { redactAccount } from '../../core/dialect/account-text.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
 import type { Refusal } from '../../core/refusal.ts'
 import type { Exchange, UpstreamAnswer } from '../../ports.ts'
+import { dropAnswer } from './drop-answer.ts'
 
 /** What the call itself knows beside the answer. */
 export interface CallFacts {
@@ -27,20 +28,19 @@ export function judgeAnswer(
   // A client that has left cannot be told what was wrong with its body.
   const cut = x.signal.aborted ? null : facts.cut
   if (isRefusal(answer)) return cut ?? answer
-  if (cut !== null) return giveUp(answer, cut)
+  if (cut !== null) return giveUp(x, answer, cut)
   const { status, headers } = answer.response
   x.facts.upstreamStatus = status
   x.facts.upstreamRequestId = headers.get('x-request-id') ?? headers.get('request-id')
   const refusal = refusalFor(answer.response, speaksOfUs(route, target))
-  if (refusal !== null) return giveUp(answer, refusal)
+  if (refusal !== null) return giveUp(x, answer, refusal)
   if (status < 400 || facts.secret === null || !speaksOfUs(route, target)) return answer
   return withoutAccount(answer, facts.secret)
 }
 
 /** Drops an answer whose body nobody will read. */
-function giveUp(answer: UpstreamAnswer, refusal: Refusal): Refusal {
-  answer.timer.stop()
-  answer.abort()
+function giveUp(x: Exchange, answer: UpstreamAnswer, refusal: Refusal): Refusal {
+  dropAnswer(x, answer)
   return refusal
 }
 
@@ -67,6 +67,13 @@ function retryAfter(headers: Headers): string | null {
 /** How long an error's body may take. */
 const errorPatienceMs = 10_000
 
+/** Breaks off an answer that is too large, or that has been begun to be read. */
+function abandon(answer: UpstreamAnswer, refusal: Refusal): Refusal {
+  answer.timer.stop()
+  answer.abort()
+  return refusal
+}
+
 async function withoutAccount(answer: UpstreamAnswer, secret: string): Promise<Outcome<UpstreamAnswer>> {
   const { response } = answer
   const unexplained: Refusal = {
@@ -76,11 +83,11 @@ async function withoutAccount(answer: UpstreamAnswer, secret: string): Promise<O
   }
   const declared = Number(response.headers.get('content-length') ?? 0)
   if (declared > errorBytesMax || response.headers.has('content-encoding')) {
-    return giveUp(answer, unexplained)
+    return abandon(answer, unexplained)
   }
   answer.timer.set(Math.min(errorPatienceMs, answer.remainingMs), () => answer.abort())
   const text = await boundedText(response)
-  if (text === null) return giveUp(answer, unexplained)
+  if (text === null) return abandon(answer, unexplained)
   const bytes = new TextEncoder().encode(redactAccount(text, secret))
   const headers = new Headers()
   for (const [name, value] of response.headers) headers.append(name, redactAccount(value, secret))

@@ -1,7 +1,7 @@
 import { multipartBoundary } from '../../core/llm/multipart-headers.ts'
 import { MultipartRewriter } from '../../core/llm/multipart-rewriter.ts'
 import { isRefusal, type Outcome } from '../../core/outcome.ts'
-import { carryPieces } from './carry-body.ts'
+import { carryPieces, type CarriedBody } from './carry-body.ts'
 import { forecastUnread } from './forecast.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
 import { JudgedModel } from './judged-model.ts'
@@ -16,14 +16,16 @@ export function inspectForm(inspection: Inspection, { stream, length }: FoundBod
   if (isRefusal(boundary)) return boundary
   const judged = new JudgedModel(inspection)
   const rewriter = new MultipartRewriter(boundary, new Map([['model', (value) => judged.judge(value)]]))
-  const carried = carryPieces(stream, inspection.route.bodyBytesMax, rewriter)
+  let carried: CarriedBody | null = null
+  const carry = () => (carried = carryPieces(stream, inspection.route.bodyBytesMax, rewriter))
   const facts = () => ({
     asked: judged.asked,
     model: judged.model,
     stream: false,
     askedForUsage: false,
-    bodyBytes: length ?? carried.bytes(),
+    bodyBytes: length ?? carried?.bytes() ?? 0,
   })
   const forecast = forecastUnread(inspection, length, textBytesMax)
-  return { sendable: sendable(carried), llm: { forecast, facts } }
+  const again = (other: Inspection) => inspectForm(other, { stream, length })
+  return { sendable: sendable(carry), llm: { forecast, facts }, again }
 }

@@ -1,28 +1,37 @@
 import { BodyRewriter } from '../../core/llm/body-rewriter.ts'
 import { choicesAsked, outputTokensMax, type BodyFacts } from '../../core/llm/body-facts.ts'
-import { scanBody } from '../../core/llm/body-scan.ts'
+import { scanBody, type BodyScan } from '../../core/llm/body-scan.ts'
 import { putsOutNoText } from '../../core/llm/generating.ts'
 import { rewriteBody, type Edit, type RewritePlan } from '../../core/llm/body-splice.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
 import type { Refusal } from '../../core/refusal.ts'
-import type { Exchange, LlmFacts, LlmForecast, SendableBody } from '../../ports.ts'
-import { carryPieces, type BegunBody } from './carry-body.ts'
-import { forecastUnread } from './forecast.ts'
+import type { Exchange, LlmFacts, LlmForecast } from '../../ports.ts'
+import { carryPieces, type CarriedBody } from './carry-body.ts'
+import { forecastUnread, longBytes, undeclaredBytes } from './forecast.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
 import { JudgedModel } from './judged-model.ts'
 import { readFront, readWhole } from './read-whole.ts'
 import { sendable, sendableBytes, type FoundBody } from './request-body.ts'
 
-/** Up to this length a body is read before the upstream is called; a longer one is rewritten on its way. */
-const wholeBytesMax = 262_144
+/** A body that is rewritten on its way. */
+interface FlowingBody {
+  readonly stream: ReadableStream<Uint8Array>
+  /** What was read of it before; null for nothing. */
+  readonly front: Uint8Array | null
+  /** As it is declared, or null. */
+  readonly length: number | null
+  /** What is left of the time that it may take, in milliseconds; null for all of it. */
+  readonly leftMs: number | null
+}
 
-/** Judges and rewrites a JSON body: its model, and usage in its stream. */
+/** Judges and rewrites a JSON body: its model, and usage in its stream. Up to the route's bound it is read first. */
 export function inspectJson(inspection: Inspection, found: FoundBody): Awaitable<Outcome<InspectedBody>> {
   const { stream, length } = found
-  if (length === null) return inspectUndeclared(inspection, stream)
-  return length <= wholeBytesMax
+  const { bufferBytes } = inspection.route.resend
+  if (length === null && bufferBytes > 0) return inspectUndeclared(inspection, stream)
+  return length !== null && length <= bufferBytes
     ? inspectDeclared(inspection, stream, length)
-    : inspectFlowing(inspection, stream, length)
+    : inspectFlowing(inspection, { stream, length, front: null, leftMs: null })
 }
 
 async function inspectDeclared(
@@ -43,20 +52,16 @@ async function inspectUndeclared(
   const { x, route, clock } = inspection
   const { bodyBytesMax: bytesMax, bodyMs } = route
   const startedMs = clock.nowMs()
-  const front = await readFront(stream, Math.min(wholeBytesMax, bytesMax), { patienceMs: bodyMs, clock })
+  const wholeMax = Math.min(route.resend.bufferBytes, longBytes, bytesMax)
+  const front = await readFront(stream, wholeMax, { patienceMs: bodyMs, clock })
   if (isRefusal(front)) return unlessLeft(x, front)
   if (front.isWhole) return inspectWhole(inspection, front.bytes)
   if (front.bytes.length > bytesMax) {
     stream.cancel().catch(() => {})
     return { refused: 'body_too_large', bytesMax }
   }
-  const flowing = inspectFlowing(inspection, { stream, front: front.bytes }, null)
   const leftMs = Math.max(0, bodyMs - (clock.nowMs() - startedMs))
-  return { ...flowing, sendable: within(flowing.sendable, leftMs) }
-}
-
-function within(body: SendableBody, leftMs: number): SendableBody {
-  return body.body.kind === 'stream' ? { ...body, body: { ...body.body, leftMs } } : body
+  return inspectFlowing(inspection, { stream, front: front.bytes, length: null, leftMs })
 }
 
 /** A client that has left cannot be told what was wrong with its body. */
@@ -66,14 +71,21 @@ function unlessLeft({ signal }: Exchange, refusal: Refusal): Refusal {
 
 function inspectWhole(inspection: Inspection, bytes: Uint8Array): Outcome<InspectedBody> {
   const scan = scanBody(bytes)
-  if (isRefusal(scan)) return scan
+  return isRefusal(scan) ? scan : writtenFor(inspection, bytes, scan)
+}
+
+function writtenFor(inspection: Inspection, bytes: Uint8Array, scan: BodyScan): Outcome<InspectedBody> {
   const judged = new JudgedModel(inspection)
   const plan = planFor(inspection, judged)
   const rewritten = rewriteBody(bytes, scan, plan)
   if (isRefusal(rewritten)) return rewritten
   const facts = factsOf(judged, plan, scan.facts, bytes.length)
   const forecast = inspection.generates ? forecastOf(inspection, facts, scan.facts) : null
-  return { sendable: sendableBytes(rewritten), llm: { forecast, facts: () => facts } }
+  return {
+    sendable: sendableBytes(rewritten),
+    llm: { forecast, facts: () => facts },
+    again: (other) => writtenFor(other, bytes, scan),
+  }
 }
 
 function forecastOf(
@@ -83,7 +95,8 @@ function forecastOf(
 ): LlmForecast {
   return {
     model,
-    bodyBytes,
+    otherModels: [],
+    bodyBytes: Math.min(bodyBytes, longBytes),
     outputTokensMax: putsOutNoText(path) ? 0 : outputTokensMax(body),
     choices: choicesAsked(body),
     stream,
@@ -91,27 +104,32 @@ function forecastOf(
   }
 }
 
-/** @param length null where it is not declared, and greater than what is read whole */
-function inspectFlowing(
-  inspection: Inspection,
-  body: ReadableStream<Uint8Array> | BegunBody,
-  length: number | null,
-): InspectedBody {
+function inspectFlowing(inspection: Inspection, body: FlowingBody): InspectedBody {
+  const { stream, front, length, leftMs } = body
   const judged = new JudgedModel(inspection)
   const plan = planFor(inspection, judged)
   const rewriter = new BodyRewriter(plan)
   let seen: BodyFacts | null = null
-  const carried = carryPieces(body, inspection.route.bodyBytesMax, {
-    push: (chunk) => rewriter.push(chunk),
-    end: () => {
-      const ended = rewriter.end()
-      if (!isRefusal(ended)) seen = ended.facts
-      return ended
-    },
-  })
-  const facts = () => factsOf(judged, plan, seen, length ?? carried.bytes())
-  const forecast = forecastUnread(inspection, length ?? wholeBytesMax, wholeBytesMax)
-  return { sendable: sendable(carried), llm: { forecast, facts } }
+  let carried: CarriedBody | null = null
+  const end = () => {
+    const ended = rewriter.end()
+    if (!isRefusal(ended)) seen = ended.facts
+    return ended
+  }
+  const begun = front === null ? stream : { stream, front }
+  const carry = () =>
+    (carried = carryPieces(begun, inspection.route.bodyBytesMax, {
+      push: (chunk) => rewriter.push(chunk),
+      end,
+    }))
+  const facts = () => factsOf(judged, plan, seen, length ?? carried?.bytes() ?? 0)
+  const forecast = forecastUnread(
+    inspection,
+    length ?? Math.max(undeclaredBytes, front?.length ?? 0),
+    longBytes,
+  )
+  const again = (other: Inspection) => inspectFlowing(other, body)
+  return { sendable: sendable(carry, leftMs), llm: { forecast, facts }, again }
 }
 
 function planFor(inspection: Inspection, judged: JudgedModel): RewritePlan {
@@ -137,8 +155,7 @@ function factsOf(
 }
 
 /** Only chat and text completions know the option, and only of targets that take it. */
-function mayAskForUsage({ path, route }: Inspection): boolean {
-  const [target] = route.upstream.targets
+function mayAskForUsage({ path, route, includeUsage }: Inspection): boolean {
   if (route.dialect !== 'openai' || route.streams.usage === 'never') return false
-  return target?.includeUsage === true && path.endsWith('/completions')
+  return includeUsage && path.endsWith('/completions')
 }

@@ -13,7 +13,7 @@ const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 const unwatchedBytesMax = 65_536
 
 const uncut = () => null
-export const noBody: SendableBody = { body: { kind: 'none' }, cut: uncut }
+export const noBody: SendableBody = { body: { kind: 'none' }, kind: 'none', cut: uncut }
 
 /** The body a request has, and its declared length; null where there is none to speak of. */
 export interface FoundBody {
@@ -36,20 +36,32 @@ export function findBody(x: Exchange, route: Route): Outcome<FoundBody | null> {
 /** A body that is passed on as it is, under the route's limit where its length is not declared. */
 export function passOn({ stream, length }: FoundBody, route: Route): SendableBody {
   if (length !== null && length <= unwatchedBytesMax) {
-    return { body: { kind: 'stream', stream, sent: null }, cut: uncut }
+    return { body: { kind: 'stream', stream, sent: null }, kind: 'stream', cut: uncut }
   }
-  return sendable(
+  return sendable(() =>
     length === null ? carryPieces(stream, route.bodyBytesMax, null) : carryDeclared(stream, length),
   )
 }
 
-export function sendable(carried: CarriedBody): SendableBody {
-  const { stream, sent } = carried
-  // A request that is refused after this has nobody who waits for its body.
-  sent.catch(() => {})
-  return { body: { kind: 'stream', stream, sent }, cut: () => carried.cut() }
+/**
+ * A body that is carried once it is asked for: a request that is refused before has touched nothing of it.
+ * @param leftMs what is left of the time that it may take; null for all of it
+ */
+export function sendable(carry: () => CarriedBody, leftMs: number | null = null): SendableBody {
+  let carried: CarriedBody | null = null
+  return {
+    kind: 'stream',
+    get body() {
+      carried ??= carry()
+      const { stream, sent } = carried
+      // A request that is refused after this has nobody who waits for its body.
+      sent.catch(() => {})
+      return { kind: 'stream', stream, sent, ...(leftMs !== null && { leftMs }) } as const
+    },
+    cut: () => carried?.cut() ?? null,
+  }
 }
 
 export function sendableBytes(bytes: Uint8Array): SendableBody {
-  return { body: { kind: 'bytes', bytes }, cut: uncut }
+  return { body: { kind: 'bytes', bytes }, kind: 'bytes', cut: uncut }
 }

@@ -1,11 +1,13 @@
 import { compileConfig } from '../../../src/core/config/compile.ts'
-import type { ModelRules, Route } from '../../../src/core/config/types.ts'
+import { defaultConcurrency } from '../../../src/core/config/defaults.ts'
+import type { ModelRules, Route, Target } from '../../../src/core/config/types.ts'
 import type { LimitStanding } from '../../../src/core/limit/standing.ts'
 import { TokenEstimator } from '../../../src/core/llm/estimate.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../../src/core/outcome.ts'
 import type { RequestRecord } from '../../../src/core/record.ts'
 import type { Refusal } from '../../../src/core/refusal.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../../src/core/route/canonical-target.ts'
+import { Pools } from '../../../src/core/upstream/pool.ts'
 import type { Deps } from '../../../src/gateway/deps.ts'
 import { RequestLife } from '../../../src/gateway/exchange.ts'
 import { handle } from '../../../src/gateway/handle.ts'
@@ -18,14 +20,31 @@ import type {
   UpstreamCall,
 } from '../../../src/ports.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { routeWith, targetWith } from '../../support/routes.ts'
+import { routeWith, targetWith, upstreamWith } from '../../support/routes.ts'
+
+export const poolChoices = ['ordered', 'weighted', 'least-loaded', 'sticky-key', 'sticky-prefix'] as const
+const threeTargets = [0, 1, 2].map((at) => targetWith({ id: `up/${at}`, origin: `https://up${at}.test` }))
 
 const secretTarget = targetWith({
   dialect: 'openai',
   secret: { secret: 'UP_KEY', header: 'authorization', prefix: 'Bearer ' },
 })
+/** All that can be tried for an LLM request. */
+const everyTry: Partial<Route> = {
+  rewrite: '/v1/*',
+  dialect: 'openai',
+  resend: { unsafe: true, hedge: true, bufferBytes: 1_000 },
+}
+const otherTarget: Target = { ...secretTarget, id: 'up/1', models: { m: 'm2' } }
 const routes: readonly Route[] = [
   routeWith({ id: 'open', path: '/open/*', auth: 'none' }),
+  ...poolChoices.map((choose) =>
+    routeWith({
+      id: choose,
+      path: `/pool/${choose}`,
+      upstream: upstreamWith(threeTargets, { choose, concurrency: { ...defaultConcurrency, max: 1 } }),
+    }),
+  ),
   routeWith({ id: 'listed', path: '/listed', rewrite: '/v1/models', dialect: 'openai' }, secretTarget),
   routeWith(
     {
@@ -42,6 +61,13 @@ const routes: readonly Route[] = [
     },
     secretTarget,
   ),
+  routeWith({
+    ...everyTry,
+    id: 'pair',
+    path: '/pair/*',
+    upstream: upstreamWith([secretTarget, otherTarget], { hedgeShare: 1 }),
+  }),
+  routeWith({ ...everyTry, id: 'alone', path: '/alone/*' }, secretTarget),
   routeWith({ id: 'llm', path: '/v1/*', dialect: 'openai', bodyBytesMax: 100 }, secretTarget),
 ]
 
@@ -96,6 +122,7 @@ export class FakeWorld {
   /** Stops the request's body, as its grant does. */
   stop: (why: StopReason) => void = () => {}
   readonly clock = new FakeClock()
+  readonly pools = new Pools()
   /** Rules of the one key there is. */
   models: ModelRules | null = null
   upstream: (call: UpstreamCall) => Promise<Outcome<UpstreamAnswer>> = () =>
@@ -159,6 +186,7 @@ export class FakeWorld {
         },
         secret: (name) => (name === 'UP_KEY' ? 'sk-up' : null),
       },
+      pools: this.pools,
       recorder: {
         record: (made) => this.records.push(made),
         bug: (id) => this.bugs.push(id),

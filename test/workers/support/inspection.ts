@@ -58,6 +58,8 @@ export function inspectAt(
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
+    attempts: [],
+    answerEnded: null,
   }
   const x: Exchange = Object.assign(new CountingScope(), {
     request,
@@ -103,7 +105,7 @@ export async function passed(outcome: Awaitable<Outcome<OutboundRequest>>): Prom
 }
 
 /** The bytes an upstream would get, and whether they came to their end. */
-export async function sentBytes({ sendable }: OutboundRequest): Promise<Uint8Array> {
+export async function sentBytes({ sendable }: Pick<OutboundRequest, 'sendable'>): Promise<Uint8Array> {
   const { body } = sendable
   if (body.kind === 'none') return new Uint8Array(0)
   if (body.kind === 'bytes') return body.bytes

@@ -95,6 +95,7 @@ export function wanting(clock: FakeClock, changes: Partial<TokenWant> = {}): Tok
     stream: false,
     bodyRead: true,
     price: { input: 1_000_000, cachedInput: null, cacheWrite: null, output: 2_000_000 },
+    unpriced: null,
     deadlineMs: clock.nowMs() + 60_000,
     ...changes,
   }
