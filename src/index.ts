@@ -15,8 +15,10 @@ import { digest } from './platform/digest.ts'
 import { createKeyAdmin } from './platform/key-admin.ts'
 import { createKeySource } from './platform/key-source.ts'
 import { random } from './platform/random.ts'
+import { noPurgeSource } from './platform/no-purges.ts'
 import { createReadiness } from './platform/readiness.ts'
 import { createRecorder } from './platform/recorder.ts'
+import { createResponseCache } from './platform/response-cache.ts'
 import { unlimited } from './platform/unlimited.ts'
 import { createUpstreams } from './platform/upstreams.ts'
 import type { Recorder } from './ports.ts'
@@ -70,6 +72,8 @@ function compose(env: Env): Composition {
     limiter: unlimited,
     estimator: new TokenEstimator(),
     upstreams: createUpstreams({ ...env }, clock),
+    cache: createResponseCache(() => caches.default, clock),
+    purges: noPurgeSource,
     recorder,
     readiness: createReadiness(env, clock),
     clock,

@@ -1,4 +1,9 @@
 /** The seams of the gateway: what the pipeline needs from the outside, in domain types only. */
+import type { Conditions } from './core/cache/reuse.ts'
+import type { Flights } from './core/cache/flights.ts'
+import type { StoredAnswer } from './core/cache/hot-entries.ts'
+import type { Invalidations } from './core/cache/invalidations.ts'
+import type { PurgeLog } from './core/cache/purge-log.ts'
 import type { Route, Target, Timeouts } from './core/config/types.ts'
 import type { Snapshot } from './core/config/snapshot.ts'
 import type { CanonicalTarget } from './core/route/canonical-target.ts'
@@ -9,12 +14,12 @@ import type { KeyPrincipal } from './core/key/principal.ts'
 import type { Awaitable, Outcome } from './core/outcome.ts'
 import type { Refusal } from './core/refusal.ts'
 import type { ConfiguredMatch } from './core/route/route-index.ts'
-import type { RequestRecord } from './core/record.ts'
+import type { CacheOutcome, RequestRecord } from './core/record.ts'
 import type { Ending } from './core/stream/ending.ts'
 import type { Usage } from './core/llm/usage.ts'
 
 /** Something a request can do beyond computing; counted for the profile, waits shown in `Server-Timing`. */
-export type Operation = 'kv' | 'ledger' | 'registry' | 'upstream'
+export type Operation = 'kv' | 'ledger' | 'registry' | 'upstream' | 'cache'
 
 /** What a port call may use of the request it serves. */
 export interface Scope {
@@ -40,6 +45,8 @@ export interface Facts {
   upstreamRequestId: string | null
   /** call-upstream: status the upstream answered with. */
   upstreamStatus: number | null
+  /** What the cache did; null where it had no part. */
+  cache: CacheOutcome | null
 }
 
 /** The life of one request. Stages hand their results on as values; what they note for the record is in `facts`. */
@@ -100,6 +107,8 @@ export interface OutboundRequest {
   readonly sendable: SendableBody
   /** Null on plain routes. */
   readonly llm: LlmRequest | null
+  /** What the cache asks of the upstream in the client's place; null where it has no part in the request. */
+  readonly conditions: Conditions | null
 }
 
 /** Who is asking, after authentication. */
@@ -213,6 +222,45 @@ export interface SeenConfig {
 export interface ConfigHistory {
   /** Notes a configuration. @returns what is known, the noted one included; refusal `accounts_unavailable`. */
   note(version: number, sha256: string): Promise<AdminOutcome<readonly SeenConfig[]>>
+}
+
+/**
+ * Stored responses of this location, and what this isolate remembers of them. Names come from `CacheKey`s only. No
+ * method rejects: a store that fails or hangs has nothing and keeps nothing.
+ */
+export interface ResponseCache {
+  /** What lies under a name. Answers from memory with no promise when it can. */
+  find(name: string, scope: Scope): Awaitable<StoredAnswer | null>
+  /** The bytes of a body that lies apart, from `from` to before `to`; null when it is not there any more. */
+  openBody(name: string, slice: BodySlice | null, scope: Scope): Promise<ReadableStream<Uint8Array> | null>
+  /** Keeps a record and its bytes for about `keepMs`. @returns whether it was kept */
+  put(name: string, answer: StoredAnswer, keepMs: number, scope: Scope): Promise<boolean>
+  /** Keeps a body apart. @returns its length once it was kept whole, else null: then nothing is left of it */
+  putBody(name: string, body: IncomingBody, keepMs: number, scope: Scope): Promise<number | null>
+  drop(name: string, scope: Scope): Promise<void>
+  readonly flights: Flights
+  readonly invalidations: Invalidations
+}
+
+export interface BodySlice {
+  readonly from: number
+  readonly to: number
+  /** Length of the whole body. */
+  readonly length: number
+}
+
+/** A body on its way into the store. */
+export interface IncomingBody {
+  readonly stream: ReadableStream<Uint8Array>
+  /** The length it should come to; null where nobody said. */
+  readonly length: number | null
+  readonly bytesMax: number
+}
+
+/** What was purged; in memory, so that no hit waits for it. */
+export interface PurgeSource {
+  /** The purges of an account, or those of what is everyone's; an isolate that was told nothing gives an empty log. */
+  log(account: string | null): PurgeLog
 }
 
 export interface Limiter {

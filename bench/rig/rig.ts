@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { cacheControl, type CacheControl } from './cache-control.ts'
 import { capnpConfig, embed, type CapnpValue } from './capnp.ts'
 import { currentBundle, describeBundle, projectFolder, type Bundle } from './bundle.ts'
 import { durableControl, faultyShim, type DurableControl } from './faulty.ts'
@@ -40,6 +41,8 @@ export interface Rig extends Pick<WorkerdProcess, 'pid' | 'log' | 'memory' | 'cp
   readonly bundle: Bundle
   /** The KV namespace, counted and steered; throws when wrangler.toml binds none. */
   readonly kvControl: KvControl
+  /** The Cache API, counted and steered. */
+  readonly cacheControl: CacheControl
   /** The Durable Objects, counted and steered; throws without `durableFaults`. */
   readonly durableControl: DurableControl
   /** `ws://` address of the inspector's protocol for the gateway; throws without `inspector`. */
@@ -52,6 +55,7 @@ const bundleModule = 'bundle.js'
 const mainModule = 'main.js'
 const faultsModule = 'durable-faults.js'
 const kvModule = 'kv-service.js'
+const cacheModule = 'cache-service.js'
 const ownDurableFolder = 'durable'
 const diskService = 'durable-disk'
 
@@ -94,7 +98,12 @@ function processOptions({
 }
 
 function socketNames(settings: WorkerSettings, options: RigOptions): string[] {
-  return ['http', ...settings.kv.map(() => 'kv'), ...(options.durableFaults === true ? ['durable'] : [])]
+  return [
+    'http',
+    'cache',
+    ...settings.kv.map(() => 'kv'),
+    ...(options.durableFaults === true ? ['durable'] : []),
+  ]
 }
 
 async function filesOf(
@@ -105,6 +114,7 @@ async function filesOf(
   const files: Record<string, WorkerdFile> = {
     [bundleModule]: { copyOf: bundle.path },
     [ownDurableFolder]: { folder: true },
+    [cacheModule]: { text: await workerModule(new URL('cache-service.ts', import.meta.url)) },
   }
   if (settings.kv.length > 0)
     files[kvModule] = { text: await workerModule(new URL('kv-service.ts', import.meta.url)) }
@@ -124,9 +134,13 @@ function configuration(
   const services: CapnpValue[] = [
     { name: 'main', worker: gatewayWorker(settings, options) },
     outbound,
+    { name: 'cache', worker: workerOf(settings, cacheModule) },
     { name: diskService, disk: { path: durableFolder, writable: true } },
   ]
-  const sockets: CapnpValue[] = [socket('http', 'main', options.port)]
+  const sockets: CapnpValue[] = [
+    socket('http', 'main', options.port),
+    socket('cache', { name: 'cache', entrypoint: 'control' }),
+  ]
   if (settings.kv.length > 0) {
     services.push({ name: 'kv', worker: workerOf(settings, kvModule) })
     sockets.push(socket('kv', { name: 'kv', entrypoint: 'control' }))
@@ -155,6 +169,7 @@ function gatewayWorker(settings: WorkerSettings, options: RigOptions): CapnpValu
     ...workerOf(settings, bundleModule),
     modules: modules.map((name) => ({ name, esModule: embed(name) })),
     bindings,
+    cacheApiOutbound: 'cache',
     durableObjectNamespaces: settings.durable.map(({ className }) => ({
       className,
       uniqueKey: className,
@@ -183,6 +198,9 @@ function rigOf(workerd: WorkerdProcess, bundle: Bundle): Rig {
     bundle,
     get kvControl() {
       return kvControl(origin('kv'))
+    },
+    get cacheControl() {
+      return cacheControl(origin('cache'))
     },
     get durableControl() {
       return durableControl(origin('durable'))

@@ -31,6 +31,7 @@ export type Refusal =
       readonly upstreamStatus: number
       readonly retryAfter: string | null
     }
+  | { readonly refused: 'only_if_cached' }
   | { readonly refused: 'client_left' }
   | { readonly refused: 'misconfigured' }
   | { readonly refused: 'internal_error' }
@@ -194,6 +195,11 @@ const catalogue: Catalogue = {
     message: upstreamErrorMessage(upstreamStatus),
     headers: retryAfter === null ? {} : { 'retry-after': retryAfter },
     ...(upstreamStatus === 429 || upstreamStatus >= 500 ? { retryable: true } : {}),
+  }),
+  only_if_cached: () => ({
+    status: 504,
+    title: 'Not in the cache',
+    message: 'The cache has no answer that may be used, and `only-if-cached` forbids asking the upstream.',
   }),
   client_left: () => ({
     status: 499,

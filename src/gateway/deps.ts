@@ -4,9 +4,11 @@ import type {
   ConfigSource,
   KeySource,
   Limiter,
+  PurgeSource,
   Random,
   Readiness,
   Recorder,
+  ResponseCache,
   Upstreams,
 } from '../ports.ts'
 
@@ -17,6 +19,8 @@ export interface Deps {
   readonly limiter: Limiter
   readonly estimator: TokenEstimator
   readonly upstreams: Upstreams
+  readonly cache: ResponseCache
+  readonly purges: PurgeSource
   readonly recorder: Recorder
   readonly readiness: Readiness
   readonly clock: Clock

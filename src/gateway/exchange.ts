@@ -21,6 +21,7 @@ export class RequestLife implements Exchange {
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
+    cache: null,
   }
   readonly waits: Partial<Record<Operation, number>> = {}
   readonly operations: Partial<Record<Operation, number>> = {}

@@ -1,11 +1,17 @@
 import { isRefusal, type Outcome } from '../core/outcome.ts'
+import type { Snapshot } from '../core/config/snapshot.ts'
 import type { CanonicalTarget } from '../core/route/canonical-target.ts'
+import type { OutboundRequest, Principal } from '../ports.ts'
 import { admit } from '../stages/admit.ts'
 import { authenticate } from '../stages/authenticate.ts'
 import { callUpstream } from '../stages/call-upstream/call-upstream.ts'
 import { inspect } from '../stages/inspect/inspect.ts'
 import { match } from '../stages/match.ts'
 import type { Answer } from './answer.ts'
+import { enterCache } from './cache/enter.ts'
+import { isWrite } from './cache/invalidate.ts'
+import { throughCache } from './cache/through-cache.ts'
+import { writeThrough } from './cache/write-through.ts'
 import { answerBuiltin, answerPreflight } from './builtin.ts'
 import { deliver } from './deliver.ts'
 import type { Deps } from './deps.ts'
@@ -71,9 +77,29 @@ export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> 
   x.llm = outbound.llm
   x.mark('inspect')
 
+  const place = enterCache(x, outbound, principal)
+  if (place !== null)
+    return throughCache(x, { outbound, principal, settings: snapshot.settings, place, deps })
+  return passThrough(x, outbound, { snapshot, principal, deps })
+}
+
+interface Surroundings {
+  readonly snapshot: Snapshot
+  readonly principal: Principal
+  readonly deps: Deps
+}
+
+/** The rest of the line for what the cache has no part in; a write makes what is stored untrue. */
+async function passThrough(
+  x: RequestLife,
+  outbound: OutboundRequest,
+  { snapshot, principal, deps }: Surroundings,
+): Promise<Outcome<Answer>> {
+  const requestedMs = deps.clock.nowMs()
   const answer = await callUpstream(x, outbound, snapshot.settings, deps)
   if (isRefusal(answer)) return answer
   x.mark('call-upstream')
 
-  return deliver(x, answer, outbound, { principal, clock: deps.clock })
+  if (!snapshot.caches || !isWrite(x)) return deliver(x, answer, outbound, { principal, clock: deps.clock })
+  return writeThrough(x, answer, { outbound, principal, snapshot, deps, requestedMs })
 }

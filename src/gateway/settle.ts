@@ -88,6 +88,7 @@ function recordOf(
     upstreamModel: nameable(llm?.model ?? null),
     upstreamStatus: facts.upstreamStatus,
     upstreamRequestId: printable(facts.upstreamRequestId),
+    cache: facts.cache,
     tier: answered.tier,
     ending: delivered.ending,
     bytes: delivered.bytes,

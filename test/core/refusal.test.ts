@@ -27,6 +27,7 @@ const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused
   upstream_credential_refused: { refused: 'upstream_credential_refused', upstreamStatus: 401 },
   upstream_credential_missing: { refused: 'upstream_credential_missing', secret: 'CANARY_NAME' },
   upstream_error: { refused: 'upstream_error', upstreamStatus: 529, retryAfter: '7' },
+  only_if_cached: { refused: 'only_if_cached' },
   client_left: { refused: 'client_left' },
   misconfigured: { refused: 'misconfigured' },
   internal_error: { refused: 'internal_error' },

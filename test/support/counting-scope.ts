@@ -2,7 +2,7 @@ import type { Operation, Scope } from '../../src/ports.ts'
 
 /** A request's scope that remembers what was noted. */
 export class CountingScope implements Scope {
-  readonly counts: Record<Operation, number> = { kv: 0, ledger: 0, registry: 0, upstream: 0 }
+  readonly counts: Record<Operation, number> = { kv: 0, ledger: 0, registry: 0, upstream: 0, cache: 0 }
   readonly waits: [Operation, number][] = []
   readonly deferred: Promise<unknown>[] = []
 

@@ -38,6 +38,8 @@ export function routeWith(changes: Partial<Route> = {}, target: Target = targetW
     models: { aliases: {}, override: null, allow: null, deny: [] },
     streams: { onLeave: 'abort', usage: 'strip', keepAlive: false },
     opaqueBodies: 'refuse',
+    cache: null,
+    llmCache: null,
     ...changes,
   }
 }

@@ -5,6 +5,8 @@ import { TokenEstimator } from '../../src/core/llm/estimate.ts'
 import { isRefusal, type Outcome } from '../../src/core/outcome.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../src/core/route/canonical-target.ts'
+import { createResponseCache } from '../../src/platform/response-cache.ts'
+import { noPurgeSource } from '../../src/platform/no-purges.ts'
 import type { Deps } from '../../src/gateway/deps.ts'
 import { RequestLife } from '../../src/gateway/exchange.ts'
 import { handle, run } from '../../src/gateway/handle.ts'
@@ -88,6 +90,8 @@ class FakeWorld {
         misconfigured() {},
       },
       readiness: { check: async () => ({ keys: 'ok' }) },
+      cache: createResponseCache(() => caches.default, this.clock),
+      purges: noPurgeSource,
       clock: this.clock,
       random: { bytes: (count) => new Uint8Array(count).fill(7), fraction: () => 0 },
     }

@@ -1,5 +1,6 @@
 import { patternProblem } from '../route/path-pattern.ts'
 import { closestName } from './closest-name.ts'
+import { cachePolicy, llmCachePolicy } from './parse-cache.ts'
 import { defaultBodyBytesMax, defaultKeySources, defaultRoute } from './defaults.ts'
 import { describeName, describeValue } from './describe-value.ts'
 import { corsPolicy } from './parse-cors.ts'
@@ -33,7 +34,8 @@ const policyFields = [
   'cors',
 ]
 const llmFields = ['models', 'streams', 'opaqueBodies']
-const routeFields = [...matchFields, ...policyFields, ...llmFields, 'websocket']
+const cacheFields = ['cache', 'llmCache']
+const routeFields = [...matchFields, ...policyFields, ...llmFields, 'websocket', ...cacheFields]
 const bodyBytesLimit = 5_368_709_120
 const methodsMax = 20
 
@@ -97,6 +99,8 @@ export function parseRoute(place: Place, upstreams: ReadonlyMap<string, ParsedUp
     models: parseModels(field('models')),
     streams: parseStreams(field('streams')),
     opaqueBodies: optional(field('opaqueBodies'), oneOf('refuse', 'pass'), defaultRoute.opaqueBodies),
+    cache: optionalOrNull(field('cache'), cachePolicy),
+    llmCache: optionalOrNull(field('llmCache'), llmCachePolicy),
   }
   const where = {
     host: optional(field('host'), hostPattern, defaultRoute.host),

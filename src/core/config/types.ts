@@ -1,3 +1,6 @@
+import type { LlmCachePolicy } from '../cache/llm-policy.ts'
+import type { CachePolicy } from '../cache/policy.ts'
+
 /** The wire format of a route: decides error bodies, the error event of a stream, and (later) metering. */
 export type DialectName = 'openai' | 'anthropic' | 'http'
 
@@ -112,6 +115,10 @@ export interface Route {
   readonly streams: StreamPolicy
   /** LLM bodies that are not plain JSON or a form: refused, or passed where no rule on models could be evaded. */
   readonly opaqueBodies: 'refuse' | 'pass'
+  /** How answers to GET are cached; null where they are not. */
+  readonly cache: CachePolicy | null
+  /** How answers of models are cached; null where they are not. */
+  readonly llmCache: LlmCachePolicy | null
 }
 
 /** What the gateway answers itself. A configured route with exactly the same path takes its place. */

@@ -1,3 +1,4 @@
+import type { Conditions } from '../../core/cache/reuse.ts'
 import type { GatewaySettings, Target } from '../../core/config/types.ts'
 import { dialectOf, type Dialect } from '../../core/dialect/dialect.ts'
 import { canonicalAddress } from '../../core/http/client-address.ts'
@@ -37,6 +38,7 @@ export function callUpstream(
   const words = gatewayWords(x, settings, { dialect, websocket })
   const headers = upstreamHeaders(x.request.headers, { route, dialect, secret }, words)
   if (isRefusal(headers)) return headers
+  if (outbound.conditions !== null) setConditions(headers, outbound.conditions)
   x.facts.target = target
   const answered = deps.upstreams.call(
     {
@@ -55,6 +57,14 @@ export function callUpstream(
   return answered.then((answer) =>
     judgeAnswer(x, answer, { cut: sendable.cut(), secret: secret?.value ?? null }),
   )
+}
+
+/** The cache's own conditions take the place of the client's. */
+function setConditions(headers: Headers, conditions: Conditions): void {
+  for (const [name, value] of Object.entries(conditions)) {
+    if (value === null) headers.delete(name)
+    else headers.set(name, value)
+  }
 }
 
 function injectedSecret(target: Target, upstreams: Upstreams): Outcome<InjectedSecret | null> {

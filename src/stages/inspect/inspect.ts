@@ -37,7 +37,13 @@ export function inspect(
   if (isRefusal(found)) return found
   const query = forwardedQuery(x.target.query, route)
   if (route.dialect === 'http') {
-    return { match, query, sendable: found === null ? noBody : passOn(found, route), llm: null }
+    return {
+      match,
+      query,
+      sendable: found === null ? noBody : passOn(found, route),
+      llm: null,
+      conditions: null,
+    }
   }
   const choice = modelChoice(route.models, principal)
   const places = inspectPlaces(match, query, x.request.method === 'POST' ? choice : namedOnly(choice))
@@ -46,7 +52,9 @@ export function inspect(
   const inspection = { x, route, choice, clock: deps.clock, path, placed: places.placed }
   const body = inspectBody(inspection, found)
   const finish = (inspected: Outcome<InspectedBody>): Outcome<OutboundRequest> =>
-    isRefusal(inspected) ? inspected : { match: places.match, query: places.query, ...inspected }
+    isRefusal(inspected)
+      ? inspected
+      : { match: places.match, query: places.query, ...inspected, conditions: null }
   return body instanceof Promise ? body.then(finish) : finish(body)
 }
 

@@ -58,6 +58,7 @@ export function inspectAt(
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
+      cache: null,
   }
   const x: Exchange = Object.assign(new CountingScope(), {
     request,
