@@ -76,6 +76,7 @@ function compose(env: Env): Composition {
     purges: noPurgeSource,
     recorder,
     readiness: createReadiness(env, clock),
+    digest,
     clock,
     random,
   }

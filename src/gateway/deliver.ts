@@ -8,7 +8,7 @@ import { clientLocation } from '../core/route/client-location.ts'
 import { upstreamPath } from '../core/route/rewrite.ts'
 import type { Clock, Exchange, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import type { Answer } from './answer.ts'
-import { isEventStream, planBody, type BodyPlan } from './body-plan.ts'
+import { isEventStream, planBody, type BodyPlan, type BodySight } from './body-plan.ts'
 
 /** Status and headers of an answer, before the rules; from an upstream, or as the cache had them from one. */
 export interface AnswerHead {
@@ -35,16 +35,16 @@ export function deliver(
   x: Exchange,
   upstream: UpstreamAnswer,
   outbound: OutboundRequest,
-  context: { readonly principal: Principal; readonly clock: Clock },
+  context: { readonly principal: Principal; readonly clock: Clock; readonly copy?: BodySight | null },
 ): Awaitable<Outcome<Answer>> {
   const { route } = outbound.match
-  const { principal, clock } = context
+  const { principal, clock, copy = null } = context
   const choice = modelChoice(route.models, principal)
   const finish = (plan: Outcome<BodyPlan>): Outcome<Answer> =>
     isRefusal(plan) ? plan : finishAnswer(x, headOf(x, upstream), { outbound, principal }, plan)
   const { target } = x.facts
   const path = target === null ? x.target.path : upstreamPath(outbound.match, target)
-  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, clock })
+  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, clock, copy })
   return plan instanceof Promise ? plan.then(finish) : finish(plan)
 }
 

@@ -2,6 +2,7 @@ import type { TokenEstimator } from '../core/llm/estimate.ts'
 import type {
   Clock,
   ConfigSource,
+  Digest,
   KeySource,
   Limiter,
   PurgeSource,
@@ -23,6 +24,7 @@ export interface Deps {
   readonly purges: PurgeSource
   readonly recorder: Recorder
   readonly readiness: Readiness
+  readonly digest: Digest
   readonly clock: Clock
   readonly random: Random
 }

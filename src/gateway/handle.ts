@@ -1,4 +1,4 @@
-import { isRefusal, type Outcome } from '../core/outcome.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import type { Snapshot } from '../core/config/snapshot.ts'
 import type { CanonicalTarget } from '../core/route/canonical-target.ts'
 import type { OutboundRequest, Principal } from '../ports.ts'
@@ -10,6 +10,7 @@ import { match } from '../stages/match.ts'
 import type { Answer } from './answer.ts'
 import { enterCache } from './cache/enter.ts'
 import { isWrite } from './cache/invalidate.ts'
+import { enterLlmCache, throughLlmCache } from './cache/through-llm-cache.ts'
 import { throughCache } from './cache/through-cache.ts'
 import { writeThrough } from './cache/write-through.ts'
 import { answerBuiltin, answerPreflight } from './builtin.ts'
@@ -77,16 +78,28 @@ export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> 
   x.llm = outbound.llm
   x.mark('inspect')
 
-  const place = enterCache(x, outbound, principal)
-  if (place !== null)
-    return throughCache(x, { outbound, principal, settings: snapshot.settings, place, deps })
-  return passThrough(x, outbound, { snapshot, principal, deps })
+  return answerTo(x, outbound, { snapshot, principal, deps })
 }
 
 interface Surroundings {
   readonly snapshot: Snapshot
   readonly principal: Principal
   readonly deps: Deps
+}
+
+/** The rest of the line: through a cache where the route has one and the request a use for it. */
+function answerTo(
+  x: RequestLife,
+  outbound: OutboundRequest,
+  around: Surroundings,
+): Awaitable<Outcome<Answer>> {
+  const { snapshot, principal, deps } = around
+  const context = { outbound, principal, settings: snapshot.settings, deps }
+  const place = enterCache(x, outbound, principal)
+  if (place !== null) return throughCache(x, { ...context, place })
+  const equal = enterLlmCache(x, context)
+  if (equal !== null) return throughLlmCache(x, equal, context)
+  return passThrough(x, outbound, around)
 }
 
 /** The rest of the line for what the cache has no part in; a write makes what is stored untrue. */

@@ -6,6 +6,7 @@ import { isRefusal, type Outcome } from '../../src/core/outcome.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../src/core/route/canonical-target.ts'
 import { createResponseCache } from '../../src/platform/response-cache.ts'
+import { digest } from '../../src/platform/digest.ts'
 import { noPurgeSource } from '../../src/platform/no-purges.ts'
 import type { Deps } from '../../src/gateway/deps.ts'
 import { RequestLife } from '../../src/gateway/exchange.ts'
@@ -92,6 +93,7 @@ class FakeWorld {
       readiness: { check: async () => ({ keys: 'ok' }) },
       cache: createResponseCache(() => caches.default, this.clock),
       purges: noPurgeSource,
+      digest,
       clock: this.clock,
       random: { bytes: (count) => new Uint8Array(count).fill(7), fraction: () => 0 },
     }

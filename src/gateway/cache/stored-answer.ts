@@ -24,7 +24,7 @@ export function serveStored(
   x: Exchange,
   held: Held,
   serving: Serving,
-  context: CacheContext,
+  context: Omit<CacheContext, 'place'>,
 ): Awaitable<Answer | null> {
   const { selection } = serving
   const head = headFor(held.entry, serving, context)
@@ -60,7 +60,11 @@ function piped(body: ReadableStream<Uint8Array>, length: number, x: Exchange): D
   return { body: through.readable, tier: 'native', ended }
 }
 
-function headFor(entry: StoredResponse, { selection, status }: Serving, context: CacheContext): AnswerHead {
+function headFor(
+  entry: StoredResponse,
+  { selection, status }: Serving,
+  context: Omit<CacheContext, 'place'>,
+): AnswerHead {
   const nowMs = context.deps.clock.nowMs()
   const headers = headersOf(entry.fields)
   headers.set('age', String(Math.floor(ageMs(entry, nowMs) / 1000)))
@@ -100,7 +104,7 @@ function statusFor(entry: StoredResponse, selection: Serving['selection']): read
 }
 
 /** The target that gave the response; a route whose targets changed has other keys. */
-function targetOf(entry: StoredResponse, { outbound }: CacheContext): AnswerHead['target'] {
+function targetOf(entry: StoredResponse, { outbound }: Pick<CacheContext, 'outbound'>): AnswerHead['target'] {
   const { targets } = outbound.match.route.upstream
   return targets.find(({ id }) => id === entry.target) ?? targets[0] ?? null
 }
