@@ -136,7 +136,7 @@ async function validated(
   }
   const kept = keep(context.place, { entry, bytes: found.bytes }, x, context.deps)
   x.defer(kept)
-  lead?.keeping(kept)
+  lead?.keeping(kept, kept)
   return { kind: 'stored', found: { ...found, entry }, forwardStatus: 304, stored: true }
 }
 
@@ -173,7 +173,7 @@ async function passOn(
   if (storing !== null) {
     if (isRefusal(storing)) return storing
     x.facts.cache = 'stored'
-    lead?.keeping(storing.kept)
+    lead?.keeping(storing.kept, storing.arrived)
     x.defer(storing.kept)
     return marked(storing.answer, { ...status, stored: true }, context)
   }

@@ -4,6 +4,8 @@ import type { Clock } from '../../ports.ts'
 
 /** How long a request waits for another one's answer before it fetches for itself. */
 const waitMs = 10_000
+/** How long those who wait for an answer that has arrived wait for the store. */
+const storeMs = 100
 
 /** The first of the requests that fetch the same thing; those that wait for it are told once how it ended. */
 export class Lead {
@@ -34,9 +36,12 @@ export class Lead {
     return { landing: orGo(joined.landed, clock) }
   }
 
-  /** The answer will be kept, or not: those who wait are told then. */
-  keeping(kept: Promise<boolean>): void {
+  /**
+   * The answer will be kept, or not: those who wait are told then, or when it has arrived and the store takes too long.
+   */
+  keeping(kept: Promise<boolean>, arrived: Promise<unknown>): void {
     this.#keeping = true
+    void arrived.finally(() => this.#clock.after(storeMs, () => this.#land('go', false)))
     void kept.then(
       (stored) => this.#land(stored ? 'stored' : 'go', false),
       () => this.#land('go', false),

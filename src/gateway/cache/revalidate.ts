@@ -22,7 +22,7 @@ export function revalidateLater(x: RequestLife, found: Found, context: CacheCont
     deps.recorder.bug(x.id, bug)
     return false
   })
-  lead.keeping(work)
+  lead.keeping(work, work)
   x.defer(work)
 }
 

@@ -16,6 +16,7 @@ import { planStoring } from './storing.ts'
 export interface StoringAnswer {
   readonly answer: Answer
   readonly kept: Promise<boolean>
+  readonly arrived: Promise<unknown>
 }
 
 /**
@@ -42,7 +43,7 @@ export async function storeAnswer(
   const planned = await planStoring(x, asked.answer, { keepable, finish }, context)
   if (isRefusal(planned)) return planned
   const answer = finishAnswer(x, headOf(x, asked.answer), context, planned.plan)
-  return { answer, kept: planned.kept }
+  return { answer, kept: planned.kept, arrived: planned.arrived }
 }
 
 interface Whole {

@@ -16,6 +16,8 @@ export interface StoringPlan {
   readonly plan: BodyPlan
   /** Settles when the response is kept, or will not be. Never rejects. */
   readonly kept: Promise<boolean>
+  /** Settles when the body has arrived; from then on only the store is waited for. */
+  readonly arrived: Promise<unknown>
 }
 
 /** What to keep, and what may still be done with its bytes first. */
@@ -44,6 +46,7 @@ export function planStoring(
     return {
       plan: planOf({ body: null, tier: 'none', ended: complete(0) }),
       kept: keepBytes(x, none, keeping, context),
+      arrived: here,
     }
   }
   const length = contentLength(headers)
@@ -54,11 +57,16 @@ export function planStoring(
     const ending = x.signal.aborted ? 'client_left' : 'complete'
     const delivery: Delivery = { body: bytes, tier: 'whole', ended: { ending, bytes: bytes.length } }
     const whole = bytes.length === length
-    return { plan: planOf(delivery), kept: whole ? keepBytes(x, bytes, keeping, context) : never }
+    return {
+      plan: planOf(delivery),
+      kept: whole ? keepBytes(x, bytes, keeping, context) : never,
+      arrived: here,
+    }
   })
 }
 
 const never = Promise.resolve(false)
+const here = Promise.resolve()
 
 function complete(bytes: number): Delivered {
   return { ending: 'complete', bytes }
@@ -109,7 +117,7 @@ function split(
     },
   )
   void Promise.all([kept, ended]).then(() => answer.timer.stop())
-  return { plan: planOf({ body: through.readable, tier: 'native', ended }), kept }
+  return { plan: planOf({ body: through.readable, tier: 'native', ended }), kept, arrived: ended }
 }
 
 /** Keeps a body of any length: a short one with its record, a long one apart and before it. */
