@@ -1,7 +1,7 @@
 import type { RawResult, SuiteTest, TestGroup } from './suite.ts'
 
 /** How a test came out; only `pass` counts. */
-export type Verdict = 'pass' | 'fail' | 'setup' | 'dependency' | 'untested'
+type Verdict = 'pass' | 'fail' | 'setup' | 'dependency' | 'untested'
 
 export interface Judged {
   readonly id: string

@@ -274,6 +274,8 @@ describe('what an isolate remembers', () => {
     flights.land('a', 'stored', null)
     expect(await (waiting as { landed: Promise<string> }).landed).toBe('stored')
     expect(flights.join('a', 2)).toBe('lead')
+    flights.land('a', 'again', null)
+    expect(flights.join('a', 2)).toBe('lead')
     flights.land('a', 'go', 2)
     expect([flights.join('a', 3), flights.join('a', 10_002)]).toEqual([null, 'lead'])
   })

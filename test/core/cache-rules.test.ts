@@ -77,6 +77,12 @@ const variant = (language: string): StoredResponse =>
 const judge = (control: string, seconds: number, asked = '') =>
   judgeReuse(stored({ 'cache-control': control, etag: '"a"' }), parseCacheControl(asked), after(seconds))
 
+const chosenBy = (allowed: string, vary: string) =>
+  termsOf(
+    received({ 'cache-control': 'max-age=9', 'access-control-allow-origin': allowed, vary }),
+    safe,
+  )?.selecting.map(([name]) => name)
+
 describe('what may be kept', () => {
   it.each([
     ['max-age', { 'cache-control': 'max-age=1' }, true, true],
@@ -146,6 +152,11 @@ describe('what may be kept', () => {
     const terms = termsOf(received(headers), full)
     expect(terms?.fields.map(([name]) => name)).toEqual(['cache-control', 'x-c'])
     expect([terms?.tags, terms?.noCache]).toEqual([['one', 'two'], false])
+  })
+
+  it('C64: an allowance for one origin only for that origin', () => {
+    expect(chosenBy('https://a.example', 'accept')).toEqual(['accept', 'origin'])
+    expect(chosenBy('*', 'accept')).toEqual(['accept'])
   })
 
   it('a part whose length contradicts its range only where that is said to be fine', () => {

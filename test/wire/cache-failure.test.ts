@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startCacheWorld, withKey, type Asked, type CacheWorld } from '../support/cache-world.ts'
 import { eventually } from '../support/eventually.ts'
+import { RawConnection } from '../support/raw-client.ts'
 import { answerHead, wholeAnswer, type UpstreamExchange } from '../support/scripted-upstream.ts'
 
 let world: CacheWorld
@@ -109,6 +110,22 @@ describe('equal requests at one time', () => {
     const texts = (await Promise.all(followers)).map(({ text }) => text)
     expect(texts).toEqual(Array.from({ length: 10 }, () => 'hello world'))
     expect(world.asked('/safe/leader')).toBe(1)
+  })
+
+  it('go on with another one when the first one\u2019s client leaves before there is an answer', async () => {
+    world.up.on('/safe/again', async (x) => {
+      await x.wait(800)
+      await x.send(wholeAnswer(200, fresh, 'at last'))
+    })
+    const leader = await RawConnection.open({ port: world.gateway.port })
+    leader.request({ path: '/safe/again', headers: { host: `127.0.0.1:${world.gateway.port}` } })
+    await eventually(() => world.asked('/safe/again') === 1)
+    const followers = Array.from({ length: 10 }, () => world.ask('/safe/again'))
+    await wait(100)
+    leader.reset()
+    const texts = (await Promise.all(followers)).map(({ text }) => text)
+    expect(texts).toEqual(Array.from({ length: 10 }, () => 'at last'))
+    expect(world.asked('/safe/again')).toBe(2)
   })
 
   it('are not put in a row when their answers may not be kept', async () => {

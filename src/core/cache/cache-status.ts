@@ -1,5 +1,5 @@
 /** Why a request went on to the origin (RFC 9211 §2.2). */
-export type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'request' | 'stale' | 'partial'
+type ForwardReason = 'bypass' | 'method' | 'uri-miss' | 'vary-miss' | 'request' | 'stale' | 'partial'
 
 /** What the cache did with a request. Times in milliseconds. */
 export interface CacheStatus {

@@ -1,5 +1,7 @@
-/** How a flight ended: what it fetched is stored, or everyone fetches for himself. */
-export type Landing = 'stored' | 'go'
+/**
+ * How a flight ended: what it fetched is stored; everyone fetches for himself; or its leader left, and another one leads.
+ */
+export type Landing = 'stored' | 'go' | 'again'
 
 interface Flight {
   readonly landed: Promise<Landing>

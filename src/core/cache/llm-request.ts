@@ -4,7 +4,7 @@ import type { CacheOwner } from './cache-key.ts'
 import type { LlmCachePolicy } from './llm-policy.ts'
 
 /** What tells one request to a model from another. */
-export type Identity = { readonly given: string } | { readonly canonical: string }
+type Identity = { readonly given: string } | { readonly canonical: string }
 
 /** How a request to a model takes part in the cache. */
 export interface LlmCacheTerms {

@@ -65,9 +65,6 @@ export function keepMs(entry: StoredResponse, policy: CachePolicy, nowMs: number
   return Math.max(0, freshForMs(entry, nowMs)) + Math.max(validatedMs, stillMs, 60_000)
 }
 
-/** Fields of a request that make it conditional or partial; with a stored response the cache answers for them. */
-export const ownConditions = ['if-none-match', 'if-modified-since', 'if-range', 'range'] as const
-
 /** Header edits for a request to the origin: a value to set, or null to leave out. */
 export type Conditions = Readonly<Record<string, string | null>>
 

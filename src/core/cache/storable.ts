@@ -54,7 +54,7 @@ const understood: ReadonlySet<number> = new Set([
 export function termsOf(received: Received, policy: CachePolicy): Terms | null {
   const { status, headers } = received
   const said = responseDirectives(headers)
-  const names = varyNames(headers.get('vary'))
+  const names = chosenBy(headers)
   const range = status === 206 ? partOf(headers, policy) : null
   if (names === null || (status === 206 && range === null)) return null
   if (!isFinal(status) || !mayKeep(received, said.directives, policy)) return null
@@ -84,6 +84,14 @@ function lifetimeOf(received: Received, said: ResponseDirectives, policy: CacheP
   const promisedMs = explicitLifetimeMs(headers, said, received)
   const lifetimeMs = promisedMs ?? (guessable ? heuristicLifetimeMs(headers, received) : null)
   return lifetimeMs === null || status < 400 ? lifetimeMs : Math.min(lifetimeMs, policy.errorMs)
+}
+
+/** An allowance for one origin is for that one (Fetch standard, CORS protocol), also where Vary does not say so. */
+function chosenBy(headers: Headers): readonly string[] | null {
+  const names = varyNames(headers.get('vary'))
+  const allowed = headers.get('access-control-allow-origin')
+  if (names === null || allowed === null || allowed === '*' || names.includes('origin')) return names
+  return [...names, 'origin'].toSorted()
 }
 
 function isFinal(status: number): boolean {

@@ -8,7 +8,7 @@ const variantsMax = 64
 const languagesMax = 32
 
 /** Where a variant lies: under its index's generation, by a fingerprint of the values that choose it. */
-export function variantName(generation: string, selecting: readonly (readonly [string, string])[]): string {
+function variantName(generation: string, selecting: readonly (readonly [string, string])[]): string {
   return `${generation}.${fingerprint(JSON.stringify(selecting))}`
 }
 

@@ -53,8 +53,9 @@ export class Lead {
     this.#land('go', true)
   }
 
-  landUnlessKeeping(): void {
-    if (!this.#keeping) this.#land('go', false)
+  /** @param left whether the leader's client left before there was an answer: those who wait go on without it */
+  landUnlessKeeping(left: boolean): void {
+    if (!this.#keeping) this.#land(left ? 'again' : 'go', false)
   }
 
   #land(how: Landing, unkept: boolean): void {

@@ -65,18 +65,25 @@ async function fetchThrough(x: RequestLife, looked: Looked, context: CacheContex
   if (requestDirectives(x.request.headers, place.policy).has('only-if-cached')) {
     return { refused: 'only_if_cached' }
   }
-  const lead = isAlike(x) ? Lead.join(deps.cache.flights, place.key, deps.clock) : null
-  if (lead !== null && !(lead instanceof Lead)) {
-    const landing = await lead.landing
-    if (landing === 'stored') {
-      const again = await lookup(x, place, deps)
-      const served = await serveReusable(x, again, context, { ...missed, collapsed: true })
-      if (served !== null) return served
-      return fetchAndServe(x, again, context, null)
-    }
-    return fetchAndServe(x, looked, context, null)
+  const lead = isAlike(x) ? await leadOrWait(context) : null
+  if (lead !== 'stored') return fetchAndServe(x, looked, context, lead)
+  const again = await lookup(x, place, deps)
+  const served = await serveReusable(x, again, context, { ...missed, collapsed: true })
+  return served ?? fetchAndServe(x, again, context, null)
+}
+
+/** How many leaders in a row may leave before a request fetches for itself. */
+const leadersMax = 10
+
+/** Leads, or waits for who does. @returns null for a request that fetches for itself */
+async function leadOrWait({ place, deps }: CacheContext): Promise<Lead | 'stored' | null> {
+  for (let turn = 0; turn < leadersMax; turn += 1) {
+    const joined = Lead.join(deps.cache.flights, place.key, deps.clock)
+    if (joined === null || joined instanceof Lead) return joined
+    const landing = await joined.landing
+    if (landing !== 'again') return landing === 'stored' ? 'stored' : null
   }
-  return fetchAndServe(x, looked, context, lead)
+  return null
 }
 
 /** Requests without ranges fetch the same thing; a HEAD brings nothing to wait for. */
@@ -104,7 +111,7 @@ async function fetchAndServe(
     const served = await serve(x, found, context, { status, outcome: 'validated' })
     return served ?? { refused: 'upstream_broke_off' }
   } finally {
-    lead?.landUnlessKeeping()
+    lead?.landUnlessKeeping(x.signal.aborted)
   }
 }
 
