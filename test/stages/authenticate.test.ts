@@ -41,7 +41,7 @@ function exchange(headers: Record<string, string>, query = ''): Exchange {
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
-      cache: null,
+    cache: null,
   }
   return Object.assign(new CountingScope(), {
     request: new Request('https://gateway.example/', { headers }),

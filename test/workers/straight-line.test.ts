@@ -5,15 +5,21 @@ import { TokenEstimator } from '../../src/core/llm/estimate.ts'
 import { isRefusal, type Outcome } from '../../src/core/outcome.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../src/core/route/canonical-target.ts'
-import { createResponseCache } from '../../src/platform/response-cache.ts'
 import { digest } from '../../src/platform/digest.ts'
 import { noPurgeSource } from '../../src/platform/no-purges.ts'
 import type { Deps } from '../../src/gateway/deps.ts'
 import { RequestLife } from '../../src/gateway/exchange.ts'
 import { handle, run } from '../../src/gateway/handle.ts'
-import type { Grant, UpstreamAnswer, UpstreamCall } from '../../src/ports.ts'
+import type { Grant, ResponseCache, UpstreamAnswer, UpstreamCall } from '../../src/ports.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { routeWith, targetWith } from '../support/routes.ts'
+
+/** Of no use to any route here: a route without a cache does not so much as look at it. */
+const untouched = new Proxy({} as ResponseCache, {
+  get(_, name) {
+    throw new Error(`the cache was asked for ${String(name)}`)
+  },
+})
 
 const secretTarget = targetWith({
   dialect: 'openai',
@@ -91,7 +97,7 @@ class FakeWorld {
         misconfigured() {},
       },
       readiness: { check: async () => ({ keys: 'ok' }) },
-      cache: createResponseCache(() => caches.default, this.clock),
+      cache: untouched,
       purges: noPurgeSource,
       digest,
       clock: this.clock,
