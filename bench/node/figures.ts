@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { currentBundle } from '../rig/bundle.ts'
+import { cacheArea } from './areas/cache.ts'
 import { hostileArea } from './areas/hostile.ts'
 import { llmArea } from './areas/llm.ts'
 import { pipelineArea, type AreaOptions } from './areas/pipeline.ts'
@@ -10,6 +11,7 @@ import { describeMachine } from './machine.ts'
 import { figureLine, type Figure, type Findings, type RunReport } from './report.ts'
 
 const areas: Readonly<Record<string, (findings: Findings, options: AreaOptions) => Promise<void>>> = {
+  cache: cacheArea,
   hostile: hostileArea,
   llm: llmArea,
   pipeline: pipelineArea,

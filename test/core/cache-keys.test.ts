@@ -6,7 +6,7 @@ import { Flights } from '../../src/core/cache/flights.ts'
 import { HotEntries } from '../../src/core/cache/hot-entries.ts'
 import { Invalidations } from '../../src/core/cache/invalidations.ts'
 import { llmCacheTerms } from '../../src/core/cache/llm-request.ts'
-import { placeOf } from '../../src/core/cache/place.ts'
+import { isCredentialed, placeOf } from '../../src/core/cache/place.ts'
 import {
   noPurges,
   purgeVerdict,
@@ -45,6 +45,9 @@ const terms = (text: string, headers: Record<string, string> = {}, policy = defa
     { text, askedForUsage: false, path: '/v1/chat/completions' },
     policy,
   )
+
+const credentialedWith = (account: string | null, name: string) =>
+  isCredentialed({ account, headers: new Headers({ [name]: 'a' }) })
 
 describe('a cache key', () => {
   it('is the same for two requests only if all that it is made of is the same', () => {
@@ -95,9 +98,9 @@ describe('a cache key', () => {
 
   it('names the account of whoever has a key, unless the route shares', () => {
     const target = { scheme: 'https', host: 'a', path: '/x', query: '?k=1', encodedSlash: false } as const
-    const place = (policy: object, account: string | null, headers = new Headers()) => {
+    const place = (policy: object, account: string | null) => {
       const caching = { ...route, cache: { ...cacheProfiles.safe, ...policy } }
-      return placeOf(caching, target, '', { account, headers })
+      return placeOf(caching, target, '', { account, headers: new Headers() })
     }
     expect(place({}, 'acc')?.owner).toEqual({ kind: 'account', account: 'acc' })
     expect(place({ scope: 'public' }, 'acc')?.owner).toEqual({ kind: 'public' })
@@ -105,8 +108,13 @@ describe('a cache key', () => {
       owner: { kind: 'account' },
       isolated: true,
     })
-    expect(place({}, null)).toMatchObject({ owner: { kind: 'public' }, credentialed: false })
-    expect(place({}, null, new Headers({ 'x-api-key': 'a' }))?.credentialed).toBe(true)
+    expect(place({}, null)?.owner).toEqual({ kind: 'public' })
+    expect([
+      credentialedWith(null, 'x'),
+      credentialedWith('acc', 'x'),
+      credentialedWith(null, 'x-api-key'),
+      credentialedWith(null, 'authorization'),
+    ]).toEqual([false, true, true, true])
   })
 })
 

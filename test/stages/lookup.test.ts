@@ -24,7 +24,7 @@ const place: CachePlace = {
   key,
   policy: cacheProfiles.safe,
   owner: { kind: 'public' },
-  credentialed: false,
+  asker: { account: null, headers: new Headers() },
   isolated: false,
 }
 const entry: StoredResponse = {

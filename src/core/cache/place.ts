@@ -8,8 +8,7 @@ export interface CachePlace {
   readonly key: CacheKey
   readonly policy: CachePolicy
   readonly owner: CacheOwner
-  /** Whether the request carried credentials, of the gateway or of the origin. */
-  readonly credentialed: boolean
+  readonly asker: Asker
   /** Whether what is kept is kept for one account alone, by the route's own word. */
   readonly isolated: boolean
 }
@@ -38,9 +37,13 @@ export function placeOf(
   const owner = ownerOf(policy, asker.account)
   const key = cacheKey(owner, { route, ...target, query, body: null })
   if (key === null) return null
-  const credentialed = asker.account !== null || credentialFields.some((name) => asker.headers.has(name))
   const isolated = owner.kind === 'account' && policy.authorized === 'account'
-  return { key, policy, owner, credentialed, isolated }
+  return { key, policy, owner, asker, isolated }
+}
+
+/** Whether a request carried credentials, of the gateway or of the origin. */
+export function isCredentialed({ account, headers }: Asker): boolean {
+  return account !== null || credentialFields.some((name) => headers.has(name))
 }
 
 /** An account has its own entries, unless the route shares what may be shared. */

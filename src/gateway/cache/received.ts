@@ -1,3 +1,4 @@
+import { isCredentialed } from '../../core/cache/place.ts'
 import type { Received } from '../../core/cache/storable.ts'
 import type { Exchange } from '../../ports.ts'
 import type { Asked, CacheContext } from './cache-context.ts'
@@ -13,7 +14,7 @@ export function receivedFrom(
     headers: response.headers,
     request: request.headers,
     method: request.method,
-    credentialed: place.credentialed,
+    credentialed: isCredentialed(place.asker),
     isolated: place.isolated,
     requestedMs,
     receivedMs: deps.clock.nowMs(),

@@ -5,13 +5,13 @@ import { isRefusal } from '../../core/outcome.ts'
 import { callUpstream } from '../../stages/call-upstream/call-upstream.ts'
 import { store } from '../../stages/store.ts'
 import type { Exchange, UpstreamAnswer } from '../../ports.ts'
-import { readAnswerWhole, wholeBytesMax } from '../whole.ts'
 import { contentLength } from '../native.ts'
 import type { RequestLife } from '../exchange.ts'
 import type { Asked, CacheContext, Found } from './cache-context.ts'
 import { keep } from './keep.ts'
 import { Lead } from './lead.ts'
 import { receivedFrom } from './received.ts'
+import { keepStream } from './storing.ts'
 
 /** Asks the upstream behind the client's back whether a stale response still holds; one request per key at a time. */
 export function revalidateLater(x: RequestLife, found: Found, context: CacheContext): void {
@@ -65,14 +65,22 @@ async function replace(x: Exchange, found: Found, asked: Asked, context: CacheCo
   if (status >= 500) return drop(answer)
   const facts = { received: receivedFrom(x, asked, context), statusText, url, query: outbound.query }
   const keepable = store(x, place, facts, deps)
-  if (keepable === null || (contentLength(headers) ?? 0) > wholeBytesMax) {
-    // What may not be kept any more, and what is too long to fetch for nobody, is fetched by whoever asks next.
+  const { body } = answer.response
+  if (keepable === null || body === null) {
+    // What may not be kept any more does not serve any longer either.
     await deps.cache.drop(found.name, x)
     return drop(answer)
   }
-  const bytes = await readAnswerWhole(answer, answer.remainingMs)
-  if (isRefusal(bytes) || bytes.length > wholeBytesMax) return false
-  return keep(place, { entry: { ...keepable, length: bytes.length, bodyName: null }, bytes }, x, deps)
+  const finish = (bytes: Uint8Array) => ({
+    entry: { ...keepable, length: bytes.length, bodyName: null },
+    bytes,
+  })
+  answer.timer.set(answer.remainingMs, () => answer.abort())
+  try {
+    return await keepStream(x, body, contentLength(headers), { keeping: { keepable, finish }, context })
+  } finally {
+    answer.timer.stop()
+  }
 }
 
 function drop(answer: UpstreamAnswer): false {

@@ -7,9 +7,12 @@ import type { Keepable } from '../../stages/store.ts'
 import type { BodyPlan } from '../body-plan.ts'
 import type { Delivered, Delivery } from '../delivery.ts'
 import { contentLength } from '../native.ts'
-import { readAnswerWhole, wholeBytesMax } from '../whole.ts'
+import { readAnswerWhole } from '../whole.ts'
 import type { CacheContext } from './cache-context.ts'
 import { bodyNameOf, keep } from './keep.ts'
+
+/** A body up to this length lies with its record, and is held in isolate memory. */
+export const inlineBytesMax = 65_536
 
 /** A body plan that keeps what it delivers, and whether that came to pass. */
 export interface StoringPlan {
@@ -50,7 +53,7 @@ export function planStoring(
     }
   }
   const length = contentLength(headers)
-  if (length === null || length > wholeBytesMax) return split(x, answer, body, { keeping, context })
+  if (length === null || length > inlineBytesMax) return split(x, answer, body, { keeping, context })
   const totalMs = x.facts.target?.timeouts.totalMs ?? 0
   return readAnswerWhole(answer, totalMs).then((bytes) => {
     if (isRefusal(bytes)) return bytes
@@ -86,7 +89,8 @@ async function keepBytes(
   return held === null ? false : keep(context.place, held, x, context.deps)
 }
 
-interface Splitting {
+/** What is kept of a stream, and where. */
+export interface Splitting {
   readonly keeping: Keeping
   readonly context: CacheContext
 }
@@ -120,8 +124,11 @@ function split(
   return { plan: planOf({ body: through.readable, tier: 'native', ended }), kept, arrived: ended }
 }
 
-/** Keeps a body of any length: a short one with its record, a long one apart and before it. */
-async function keepStream(
+/**
+ * Keeps a body of any length: a short one with its record, a long one apart and before it. Rejects when it breaks off.
+ * @returns whether it was kept
+ */
+export async function keepStream(
   x: Exchange,
   stream: ReadableStream<Uint8Array>,
   length: number | null,
@@ -158,7 +165,7 @@ interface Start {
 async function readStart(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Start> {
   const pieces: Uint8Array[] = []
   let total = 0
-  while (total <= wholeBytesMax) {
+  while (total <= inlineBytesMax) {
     const { done, value } = await reader.read()
     if (done) return { pieces, ended: true }
     total += value.length

@@ -7,10 +7,10 @@ const codings: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'br', 'deflate',
  * Whether a client can read a stored body. An origin should say `Vary: accept-encoding`; one that forgets must not make
  * the gateway hand compressed bytes to clients that never asked for them.
  */
-export function acceptsCoding(acceptEncoding: string | null, entry: StoredResponse): boolean {
+export function acceptsCoding(request: Headers, entry: StoredResponse): boolean {
   const coding = storedField(entry, 'content-encoding')?.trim().toLowerCase() ?? ''
   if (!codings.has(coding)) return true
-  const wanted = (acceptEncoding ?? '').toLowerCase().split(',')
+  const wanted = (request.get('accept-encoding') ?? '').toLowerCase().split(',')
   return wanted.some((each) => {
     const [name = '', ...parameters] = each.split(';').map((part) => part.trim())
     const refused = parameters.some((part) => /^q=0(?:\.0*)?$/.test(part))

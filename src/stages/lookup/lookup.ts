@@ -83,7 +83,7 @@ function judged(x: Exchange, place: CachePlace, candidate: Candidate, deps: Look
   const purged = purgeVerdict(deps.purges.log(purgedWith(place.owner)), entry)
   if (purged === 'hard') return none(place, 'uri-miss')
   const { headers } = x.request
-  if (!acceptsCoding(headers.get('accept-encoding'), entry)) return none(place, 'vary-miss')
+  if (!acceptsCoding(headers, entry)) return none(place, 'vary-miss')
   const asked = requestDirectives(headers, place.policy)
   const reuse = purged === 'soft' ? 'validate' : judgeReuse(entry, asked, deps.clock.nowMs())
   return { kind: 'found', place, ...candidate, reuse }
