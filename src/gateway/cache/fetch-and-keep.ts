@@ -152,8 +152,9 @@ async function refetch(
   return { kind: 'answer', answer: await passOn(x, looked, { answer, requestedMs }, { context, lead }) }
 }
 
-function updateByHead(x: RequestLife, found: Found, asked: Asked, { place, deps }: CacheContext): void {
-  const received = receivedFrom(x, asked, { place, deps })
+function updateByHead(x: RequestLife, found: Found, asked: Asked, context: CacheContext): void {
+  const { place, deps } = context
+  const received = receivedFrom(x, asked, context)
   if (received.status !== 200) return
   const entry = updatedByHead(found.entry, received, place.policy)
   if (entry === null) x.defer(deps.cache.drop(found.name, x))

@@ -7,11 +7,11 @@ import type { Asked, CacheContext } from './cache-context.ts'
 export function receivedFrom(
   { request }: Exchange,
   { answer: { response }, requestedMs }: Asked,
-  { place, deps }: Pick<CacheContext, 'place' | 'deps'>,
+  { place, deps, outbound }: Pick<CacheContext, 'place' | 'deps' | 'outbound'>,
 ): Received {
   return {
     status: response.status,
-    headers: response.headers,
+    headers: outbound.match.route.cors === null ? response.headers : withoutCors(response.headers),
     request: request.headers,
     method: request.method,
     credentialed: isCredentialed(place.asker),
@@ -19,4 +19,11 @@ export function receivedFrom(
     requestedMs,
     receivedMs: deps.clock.nowMs(),
   }
+}
+
+/** Where the route has rules of its own, the upstream's allowances reach nobody, and tell nobody apart. */
+function withoutCors(headers: Headers): Headers {
+  const kept = new Headers(headers)
+  for (const [name] of headers) if (name.startsWith('access-control-')) kept.delete(name)
+  return kept
 }
