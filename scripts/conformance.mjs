@@ -1,4 +1,4 @@
-/** `npm run conformance`: the public suite for HTTP caches; the program itself is bench/conformance/main.ts. */
+/** `node scripts/conformance.mjs`: the public suite for HTTP caches; the program itself is bench/conformance/main.ts. */
 import { fileURLToPath } from 'node:url'
 import { installMissing } from './install.mjs'
 import { launch } from './start/launch.mjs'

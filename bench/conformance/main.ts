@@ -1,5 +1,5 @@
 /**
- * `npm run conformance [-- --profile full|safe] [--list]`: the public suite http-tests/cache-tests against the built
+ * `node scripts/conformance.mjs [--profile full|safe] [--list]`: the public suite http-tests/cache-tests against the built
  * gateway on bare workerd. Fails when a test that is not expected to fail does.
  */
 import { execFile } from 'node:child_process'

@@ -58,7 +58,7 @@ export function inspectAt(
     target: null,
     upstreamRequestId: null,
     upstreamStatus: null,
-      cache: null,
+    cache: null,
   }
   const x: Exchange = Object.assign(new CountingScope(), {
     request,
