@@ -7,6 +7,8 @@ export interface Env {
   readonly KEYS: KVNamespace
   readonly LEDGER: DurableObjectNamespace<Ledger>
   readonly REGISTRY: DurableObjectNamespace<Registry>
+  /** Cloudflare's rate-limit binding: a cheap first gate per client address for keys that are not in memory. */
+  readonly SHIELD?: RateLimit
   /** `name=base64url,name=base64url`: MAC keys of client keys, the first one issues. */
   readonly SLUICE_KEY_RING?: string
   /** Operator's token for the control plane; unset, the control plane answers 404. */

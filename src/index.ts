@@ -1,6 +1,7 @@
 import bundledConfig from '../sluice.config.json'
 import type { ControlApp } from './control/app.ts'
 import { hexOf } from './core/hex.ts'
+import { KeyCache } from './core/key/key-cache.ts'
 import { parseKeyRing, type KeyRing } from './core/key/key-ring.ts'
 import { TokenEstimator } from './core/llm/estimate.ts'
 import { isRefusal } from './core/outcome.ts'
@@ -14,13 +15,16 @@ import { documentConfigSource } from './platform/config-source.ts'
 import { digest } from './platform/digest.ts'
 import { createKeyAdmin } from './platform/key-admin.ts'
 import { createKeySource } from './platform/key-source.ts'
+import { LedgerLinks } from './platform/ledger-links.ts'
+import { createLimiter } from './platform/limiter.ts'
 import { random } from './platform/random.ts'
 import { noPurgeSource } from './platform/no-purges.ts'
 import { createReadiness } from './platform/readiness.ts'
 import { createRecorder } from './platform/recorder.ts'
 import { createResponseCache } from './platform/response-cache.ts'
-import { unlimited } from './platform/unlimited.ts'
+import { createShield, noShield } from './platform/shield.ts'
 import { createUpstreams } from './platform/upstreams.ts'
+import { createUsageReader } from './platform/usage-reader.ts'
 import type { Recorder } from './ports.ts'
 
 export { Ledger } from './durable/ledger/ledger.ts'
@@ -65,11 +69,14 @@ function compose(env: Env): Composition {
   const recorder = createRecorder(settings, random)
   const ring = readRing(env, recorder)
   if (config.problems.length > 0) recorder.misconfigured('configuration', config.problems)
-  const keyLookup = { kv: env.KEYS, ledgers: env.LEDGER, ring, digest, clock }
+  const cache = new KeyCache()
+  const links = new LedgerLinks({ ledgers: env.LEDGER, clock, random }, (record) => cache.override(record))
+  const shield = env.SHIELD === undefined ? noShield : createShield(env.SHIELD, settings)
   const deps: Deps = {
     config,
-    keys: createKeySource(keyLookup),
-    limiter: unlimited,
+    keys: createKeySource({ kv: env.KEYS, links, cache, ring, shield, settings, digest, clock }),
+    limiter: createLimiter(links, clock),
+    usage: createUsageReader({ ledgers: env.LEDGER, clock }),
     estimator: new TokenEstimator(),
     upstreams: createUpstreams({ ...env }, clock),
     cache: createResponseCache(() => caches.default, clock),

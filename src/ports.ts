@@ -9,14 +9,19 @@ import type { Snapshot } from './core/config/snapshot.ts'
 import type { CanonicalTarget } from './core/route/canonical-target.ts'
 import type { Account, NewAccount, Page, PageRequest } from './core/key/account.ts'
 import type { AdminOutcome } from './core/key/admin-refusal.ts'
-import type { KeyRecord, NewKey } from './core/key/key-record.ts'
+import type { KeyChange, KeyRecord, NewKey } from './core/key/key-record.ts'
 import type { KeyPrincipal } from './core/key/principal.ts'
 import type { Awaitable, Outcome } from './core/outcome.ts'
 import type { Refusal } from './core/refusal.ts'
 import type { ConfiguredMatch } from './core/route/route-index.ts'
 import type { CacheOutcome, RequestRecord } from './core/record.ts'
 import type { Ending } from './core/stream/ending.ts'
+import type { ModelPrice } from './core/llm/cost.ts'
 import type { Usage } from './core/llm/usage.ts'
+import type { NeedAnswer } from './core/limit/messages.ts'
+import type { LimitSpec } from './core/limit/spec.ts'
+import type { LimitStanding } from './core/limit/standing.ts'
+import type { DayRange, KeyStanding, KeyUsage } from './core/usage/usage-report.ts'
 
 /** Something a request can do beyond computing; counted for the profile, waits shown in `Server-Timing`. */
 export type Operation = 'kv' | 'ledger' | 'registry' | 'upstream' | 'cache'
@@ -87,8 +92,24 @@ export interface LlmFacts {
   readonly bodyBytes: number
 }
 
+/** What an LLM request may generate, as far as it can be said before its body has been sent. */
+export interface LlmForecast {
+  /** As the upstream gets it; null where the body names it on its way, or nobody names one. */
+  readonly model: string | null
+  /** Bytes of the body, or what they are taken for. */
+  readonly bodyBytes: number
+  /** What the client allows each choice at most; null when it says nothing. */
+  readonly outputTokensMax: number | null
+  /** Answers asked for. */
+  readonly choices: number
+  /** Whether an event stream is asked for, or may be. */
+  readonly stream: boolean
+}
+
 /** An LLM request on its way. */
 export interface LlmRequest {
+  /** Null for a request that makes no model run. */
+  readonly forecast: LlmForecast | null
   /** Complete once the body has been sent. */
   facts(): LlmFacts
 }
@@ -112,15 +133,63 @@ export interface OutboundRequest {
 }
 
 /** Who is asking, after authentication. */
-export type Principal = { readonly kind: 'anonymous' } | KeyPrincipal
+export type Principal = { readonly kind: 'anonymous' } | KeyHolder
+
+/** The holder of a key, and what was taken for its request while the key was looked up. */
+export interface KeyHolder extends KeyPrincipal {
+  readonly prepaid: Prepaid | null
+}
+
+/** What an LLM request may use at most and is likely to use, as far as it is known before it runs. */
+export interface TokenWant {
+  readonly model: string | null
+  /** Estimated from the body. */
+  readonly inputTokens: number
+  /** What the client allows each choice at most; null when it says nothing. */
+  readonly outputTokensMax: number | null
+  /** Answers asked for; each may use as many output tokens. */
+  readonly choices: number
+  readonly stream: boolean
+  /** Null for a model without a price. */
+  readonly price: ModelPrice | null
+  /** When the request is over for certain; milliseconds since the epoch. */
+  readonly deadlineMs: number
+}
+
+/** What an exchange came to. */
+export interface Settled {
+  /** Null for an exchange that generated nothing. */
+  readonly usage: Usage | null
+  /** Null for a model without a price. */
+  readonly costMicroUsd: number | null
+  readonly ending: Ending
+}
+
+/** Why a request may not go on, although it was admitted. */
+export type StopReason = 'key_revoked' | 'slot_lost'
 
 /** What an admitted request holds; settled exactly once, however its response ends. */
 export interface Grant {
-  settle(usage: Usage | null, ending: Ending): void
-  /** Asks for more while the request runs. */
+  /**
+   * Takes the tokens, the money and the stream's slot of an LLM request before it runs; all of them or none.
+   * @returns null when they are taken; refusals `limit_reached`, `budget_exhausted`, `limit_too_small`,
+   *   `model_not_priced`, `limits_unavailable`
+   */
+  reserve(want: TokenWant): Awaitable<Outcome<null>>
+  /** Whether output is reserved in slices: then a stream asks for more as it runs, and ends when there is none. */
+  readonly sliced: boolean
+  /** Output tokens that `reserve` and `extend` have taken so far, for all choices; only asked where `sliced`. */
+  readonly reservedOutputTokens: number
+  /** Reserves more output tokens while the request runs. @returns false when there are none. */
   extend(tokens: number): Awaitable<boolean>
-  /** Gives everything back: nothing was delivered. */
+  /** Charges what the exchange came to and frees its slots; the first of `settle` and `release` counts. */
+  settle(settled: Settled): void
+  /** Nothing was delivered: tokens and money are given back, slots freed. A request stays counted. */
   release(): void
+  /** How the limits of the request stand, for its response's headers. */
+  standing(): readonly LimitStanding[]
+  /** Calls `stop` once if the request may not go on: its key was revoked where the route cuts, or a slot was lost. */
+  onStop(stop: (why: StopReason) => void): void
 }
 
 /** One call of one target. */
@@ -169,12 +238,24 @@ export interface ConfigSource {
   snapshot(): Outcome<Snapshot>
 }
 
+/** Permits that a request was granted while its key was looked up; spent by `Limiter.admit` of the same request. */
+export interface Prepaid {
+  readonly need: NeedAnswer
+}
+
+/** A key that may be judged, and what was taken for the request on the way. */
+export interface KnownKey {
+  readonly record: KeyRecord
+  readonly prepaid: Prepaid | null
+}
+
 export interface KeySource {
   /**
-   * The record of a presented key. Answers from memory with no promise when it can.
-   * @returns refusals `key_invalid`, `keys_unavailable`, `keys_not_configured`.
+   * The record of a presented key, no older than the account lease allows. Answers from memory with no promise when it
+   * can; else KV and the Ledger are asked at the same time, and the Ledger for the request's permits as well.
+   * @returns refusals `key_invalid`, `keys_unavailable`, `keys_not_configured`, `flooded`.
    */
-  find(presented: string, scope: Scope): Awaitable<Outcome<KeyRecord>>
+  find(presented: string, route: Route, x: Exchange): Awaitable<Outcome<KnownKey>>
 }
 
 /** A key just made: its record, and its text, which is shown this once and kept nowhere. */
@@ -208,6 +289,15 @@ export interface KeyAdmin {
    * @returns refusals `account_unknown`, `key_unknown`.
    */
   revokeKey(account: string, keyId: string): Promise<AdminOutcome<KeyRecord>>
+  /**
+   * Changes a key that is not revoked. Repeated, it changes nothing.
+   * @returns the record as it is then; refusals `account_unknown`, `key_unknown`, `key_revoked`.
+   */
+  updateKey(account: string, keyId: string, change: KeyChange): Promise<AdminOutcome<KeyRecord>>
+  /** The limits of all keys of an account together. @returns refusal `account_unknown`. */
+  getLimits(account: string): Promise<AdminOutcome<readonly LimitSpec[]>>
+  /** Puts these limits in the place of those there are. @returns refusals `account_unknown`, `account_deleted`. */
+  setLimits(account: string, limits: readonly LimitSpec[]): Promise<AdminOutcome<readonly LimitSpec[]>>
 }
 
 /** A configuration document that was in force somewhere. */
@@ -264,8 +354,25 @@ export interface PurgeSource {
 }
 
 export interface Limiter {
-  /** Takes what the request needs before it starts. */
-  admit(principal: Principal, route: Route, scope: Scope): Awaitable<Outcome<Grant>>
+  /**
+   * Takes what every request needs before it starts: one of each limit on requests, and slots.
+   * @returns refusals `limit_reached`, `limits_unavailable`
+   */
+  admit(principal: Principal, route: Route, x: Exchange): Awaitable<Outcome<Grant>>
+}
+
+/** What a key has used and how its limits stand, from its account's Ledger. */
+export interface UsageReader {
+  /** @returns refusals `limits_unavailable` when the Ledger does not answer in time; `key_invalid` for a key it does not know */
+  standing(holder: KeyPrincipal, scope: Scope): Promise<Outcome<KeyStanding>>
+  /** The same with its usage of some days. */
+  usage(holder: KeyPrincipal, days: DayRange, scope: Scope): Promise<Outcome<KeyUsage>>
+}
+
+/** A cheap first gate per client address, in front of keys that are not in memory; approximate, and optional. */
+export interface Shield {
+  /** False when this address has asked too often. True when nobody can say. */
+  allows(x: Exchange): Awaitable<boolean>
 }
 
 export interface Recorder {

@@ -1,6 +1,6 @@
 /**
  * A module for `workerd bench`: what the Worker itself costs from the request's entry to the upstream `fetch`, with the
- * real stages and adapters, the bundled configuration and a key in memory. `fetch`, timers and KV are fakes; `fetch`
+ * real stages and adapters, the bundled configuration, and a key and permits of its limit in memory. `fetch`, timers and KV are fakes; `fetch`
  * never answers, so nothing after it is timed.
  *
  * A Request is made anew for every call, as every real one is new; `new_request` is what that costs and is subtracted.
@@ -8,6 +8,10 @@
 import { parseKeyRing } from '../../src/core/key/key-ring.ts'
 import { formatKeyText, macInput, macText, parseKeyText } from '../../src/core/key/key-text.ts'
 import { newRecord } from '../../src/core/key/record-life.ts'
+import type { KeyRecord } from '../../src/core/key/key-record.ts'
+import type { SyncReply, SyncRequest } from '../../src/core/limit/messages.ts'
+import { PermitBook } from '../../src/core/limit/permit-book.ts'
+import { keyCounter, type LimitSpec } from '../../src/core/limit/spec.ts'
 import type { Env } from '../../src/env.ts'
 import gateway from '../../src/index.ts'
 import { digest } from '../../src/platform/digest.ts'
@@ -27,20 +31,61 @@ const plainPath = '/http/items?page=2'
 const llmPath = '/v1/chat/completions'
 const body = JSON.stringify({ model: 'gpt-x', messages: [{ role: 'user', content: 'Say it. '.repeat(100) }] })
 
+/** On Cloudflare the clock stands still between operations. */
+const nowMs = 1_800_000_000_000
+
 let fetches = 0
 let noteFetch: () => void = () => undefined
 
-/** The key's text and what KV holds of it. */
-async function issuedKey(): Promise<{ readonly text: string; readonly stored: string }> {
+/** A limit on requests that no run comes near to. */
+const limit: LimitSpec = {
+  name: 'rate',
+  kind: 'request-rate',
+  max: 4_000_000_000_000,
+  periodMs: 60_000,
+  burst: 4_000_000_000_000,
+  calendar: null,
+  durability: 'default',
+  onFailure: 'closed',
+  reserve: 'auto',
+}
+
+/** The key's text and its record. */
+async function issuedKey(): Promise<{ readonly text: string; readonly record: KeyRecord }> {
   const ring = parseKeyRing(ringText)
   if (ring === null || 'problem' in ring) throw new Error('the ring of the benchmark cannot be read')
   const mac = macText(await digest.hmacSha256(ring.issuing.bytes, macInput(unsigned)))
   const text = formatKeyText({ ...unsigned, mac })
   if (parseKeyText(text) === null) throw new Error('the key of the benchmark has not the shape of a key')
   const { account, id } = unsigned
-  const issued = { id, name: 'bench', scopes: [], models: null, expiresAtMs: null, createdAtMs: 0 }
+  const rules = { scopes: [], models: null, limits: [limit], strict: false }
+  const issued = { id, name: 'bench', ...rules, expiresAtMs: null, createdAtMs: 0 }
   const record = newRecord(account, { ...issued, hash: await keyHash(text, digest) })
-  return { text, stored: JSON.stringify(record) }
+  return { text, record }
+}
+
+/** A Ledger that leases as many permits as the benchmark can use. */
+function ledgerOf(record: KeyRecord): { readonly getByName: () => object } {
+  const rows = new Map<string, string>()
+  const store = {
+    counter: (id: string) => rows.get(id) ?? null,
+    saveCounter: (id: string, row: string) => void rows.set(id, row),
+  }
+  const book = new PermitBook(store, 'bench', nowMs)
+  const applied = { counter: keyCounter(record.id, limit.name), spec: limit, level: 'key' } as const
+  const limits = { specOf: () => limit, limitsOfKey: () => [applied] }
+  const sync = async (request: SyncRequest): Promise<SyncReply> => {
+    const holdings = request.holdings.map((holding) => ({ ...holding, want: 1_000_000_000, perSecond: 1e9 }))
+    return {
+      v: 1,
+      boot: 'bench',
+      seq: request.seq,
+      ...book.serve({ ...request, holdings }, limits, nowMs),
+      account: { sequence: 1, state: 'active', limits: [], changed: [], configEpoch: 0, purgeEpoch: 0 },
+      keys: request.keys.map((id) => ({ id, record })),
+    }
+  }
+  return { getByName: () => ({ sync }) }
 }
 
 function newRequest(key: string, path: string): Request<unknown, IncomingRequestCfProperties> {
@@ -71,6 +116,7 @@ function withoutIo(): void {
     setTimeout: () => 0,
     clearTimeout: () => undefined,
   })
+  Date.now = () => nowMs
 }
 
 /** Enters a request and waits until it calls `fetch`. @throws {Error} when the Worker answers itself */
@@ -87,10 +133,10 @@ async function untilFetch(enter: () => Promise<Response>): Promise<void> {
 export default {
   async bench(b: Bench): Promise<void> {
     withoutIo()
-    const { text, stored } = await issuedKey()
+    const { text, record } = await issuedKey()
     const env = {
-      KEYS: { get: async () => JSON.parse(stored) as unknown },
-      LEDGER: {},
+      KEYS: { get: async () => record },
+      LEDGER: ledgerOf(record),
       REGISTRY: {},
       SLUICE_KEY_RING: ringText,
       OPENAI_API_KEY: 'bench-credential',
@@ -99,8 +145,8 @@ export default {
     const enter = (path: string): Promise<Response> =>
       gateway.fetch(newRequest(text, path), env as unknown as Env, ctx as unknown as ExecutionContext)
 
-    // The first request reads the key; from then on it is in memory.
-    await untilFetch(() => enter(plainPath))
+    // The first requests read the key and lease permits; from then on both are in memory.
+    for (let request = 0; request < 5; request += 1) await untilFetch(() => enter(plainPath))
 
     b.run('new_request', () => b.blackBox(newRequest(text, plainPath)))
     b.run('entry_to_fetch', () => {

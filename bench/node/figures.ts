@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { currentBundle } from '../rig/bundle.ts'
 import { cacheArea } from './areas/cache.ts'
 import { hostileArea } from './areas/hostile.ts'
+import { limitsArea } from './areas/limits.ts'
 import { llmArea } from './areas/llm.ts'
 import { pipelineArea, type AreaOptions } from './areas/pipeline.ts'
 import { quietOrDoubts, readPressure } from './guard.ts'
@@ -13,6 +14,7 @@ import { figureLine, type Figure, type Findings, type RunReport } from './report
 const areas: Readonly<Record<string, (findings: Findings, options: AreaOptions) => Promise<void>>> = {
   cache: cacheArea,
   hostile: hostileArea,
+  limits: limitsArea,
   llm: llmArea,
   pipeline: pipelineArea,
 }

@@ -4,10 +4,13 @@
  * isolate with the objects, so in mode `ok` a call costs no I/O.
  */
 
-/** How the Durable Objects behave. `stale`: a call gets the last answer to the same call from before the mode was set. */
+/**
+ * How the Durable Objects behave. `stale`: a call gets the last answer to the same call from before the mode was set.
+ * `overloaded`, `retryable`: it fails as the runtime says so. `abort`: the next call ends its object, and the mode.
+ */
 export type DurableMode =
   | {
-      readonly kind: 'ok' | 'throw' | 'hang' | 'stale'
+      readonly kind: 'ok' | 'throw' | 'hang' | 'stale' | 'overloaded' | 'retryable' | 'abort'
       readonly className?: string
       readonly method?: string
     }
@@ -65,8 +68,17 @@ function watched(className: string, method: string, original: Method): Method {
     calls[name] = (calls[name] ?? 0) + 1
     const key = JSON.stringify([name, identity(this), args])
     if (mode.kind === 'ok' || !concerns(className, method)) return remembered(key, original.apply(this, args))
+    if (mode.kind === 'abort') crash(this)
     return disturbed(mode, key, () => original.apply(this, args))
   }
+}
+
+/** Its memory is gone, as after a crash; what it has stored is not. Throws at whoever called. */
+function crash(instance: object): never {
+  mode = { kind: 'ok' }
+  const { ctx } = instance as { readonly ctx: { abort(reason: string): void } }
+  ctx.abort('The Durable Object was told to end.')
+  throw new Error('The Durable Object was told to end.')
 }
 
 function concerns(className: string, method: string): boolean {
@@ -79,6 +91,9 @@ function identity(instance: object): string {
 
 async function disturbed(fault: DurableMode, key: string, proceed: () => unknown): Promise<unknown> {
   if (fault.kind === 'throw') throw new Error('The Durable Object was told to fail.')
+  if (fault.kind === 'overloaded')
+    throw Object.assign(new Error('Overloaded, it was told.'), { overloaded: true })
+  if (fault.kind === 'retryable') throw Object.assign(new Error('Broken, it was told.'), { retryable: true })
   if (fault.kind === 'hang') await passed(hangMs)
   if (fault.kind === 'slow') await passed(fault.ms)
   const answer = fault.kind === 'stale' ? answers.get(key) : undefined

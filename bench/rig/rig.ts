@@ -23,6 +23,8 @@ export interface RigOptions {
   readonly bindings?: Readonly<Record<string, unknown>>
   /** Existing folder where Durable Objects keep their data; without it, one that goes with the rig. */
   readonly durableFolder?: string
+  /** Isolates of the gateway, each with an address of its own, in front of the same KV and Durable Objects; by default 1. */
+  readonly isolates?: number
   /** Put the Durable Objects under `durableControl`; without it, the bundle runs as it was built. */
   readonly durableFaults?: boolean
   /** Port of the gateway; without it, a free one. */
@@ -38,6 +40,8 @@ export interface RigOptions {
 export interface Rig extends Pick<WorkerdProcess, 'pid' | 'log' | 'memory' | 'cpuNs' | 'close'> {
   /** `http://127.0.0.1:PORT`, without a slash at its end. */
   readonly url: string
+  /** Of each isolate; `url` is the first. */
+  readonly urls: readonly string[]
   readonly bundle: Bundle
   /** The KV namespace, counted and steered; throws when wrangler.toml binds none. */
   readonly kvControl: KvControl
@@ -58,6 +62,7 @@ const kvModule = 'kv-service.js'
 const cacheModule = 'cache-service.js'
 const ownDurableFolder = 'durable'
 const diskService = 'durable-disk'
+const mainService = 'main'
 
 /**
  * Starts the built gateway on bare workerd with the settings of wrangler.toml, a KV namespace and its Durable Objects.
@@ -75,7 +80,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     sockets: socketNames(settings, options),
     ...processOptions(options),
   })
-  return rigOf(workerd, bundle)
+  return rigOf(workerd, bundle, ['http', ...furtherNames(options)])
 }
 
 function refuseWhatIsMissing(settings: WorkerSettings, { bindings = {} }: RigOptions): void {
@@ -97,10 +102,16 @@ function processOptions({
   }
 }
 
+/** Names of the services that are further isolates of the gateway; those of their sockets as well. */
+function furtherNames({ isolates = 1 }: RigOptions): string[] {
+  return Array.from({ length: isolates - 1 }, (_, at) => `http-${at + 2}`)
+}
+
 function socketNames(settings: WorkerSettings, options: RigOptions): string[] {
   return [
     'http',
     'cache',
+    ...furtherNames(options),
     ...settings.kv.map(() => 'kv'),
     ...(options.durableFaults === true ? ['durable'] : []),
   ]
@@ -132,14 +143,16 @@ function configuration(
   durableFolder: string,
 ): Record<string, CapnpValue> {
   const services: CapnpValue[] = [
-    { name: 'main', worker: gatewayWorker(settings, options) },
+    { name: mainService, worker: gatewayWorker(settings, options) },
+    ...furtherNames(options).map((name) => ({ name, worker: furtherWorker(settings, options) })),
     outbound,
     { name: 'cache', worker: workerOf(settings, cacheModule) },
     { name: diskService, disk: { path: durableFolder, writable: true } },
   ]
   const sockets: CapnpValue[] = [
-    socket('http', 'main', options.port),
+    socket('http', mainService, options.port),
     socket('cache', { name: 'cache', entrypoint: 'control' }),
+    ...furtherNames(options).map((name) => socket(name, name)),
   ]
   if (settings.kv.length > 0) {
     services.push({ name: 'kv', worker: workerOf(settings, kvModule) })
@@ -152,23 +165,9 @@ function configuration(
 }
 
 function gatewayWorker(settings: WorkerSettings, options: RigOptions): CapnpValue {
-  const modules = options.durableFaults === true ? [mainModule, bundleModule, faultsModule] : [bundleModule]
-  const bindings: CapnpValue[] = [
-    ...settings.kv.map((name) => ({ name, kvNamespace: 'kv' })),
-    ...settings.durable.map(({ binding, className }) => ({
-      name: binding,
-      durableObjectNamespace: className,
-    })),
-    ...Object.entries(options.bindings ?? {})
-      .filter(([, value]) => value !== null)
-      .map(([name, value]) =>
-        typeof value === 'string' ? { name, text: value } : { name, json: JSON.stringify(value) },
-      ),
-  ]
   return {
-    ...workerOf(settings, bundleModule),
-    modules: modules.map((name) => ({ name, esModule: embed(name) })),
-    bindings,
+    ...codeOf(settings, options),
+    bindings: bindingsOf(settings, options, (className) => className),
     cacheApiOutbound: 'cache',
     durableObjectNamespaces: settings.durable.map(({ className }) => ({
       className,
@@ -180,7 +179,40 @@ function gatewayWorker(settings: WorkerSettings, options: RigOptions): CapnpValu
   }
 }
 
-function rigOf(workerd: WorkerdProcess, bundle: Bundle): Rig {
+/** The same code once more, with the Durable Objects of the first. */
+function furtherWorker(settings: WorkerSettings, options: RigOptions): CapnpValue {
+  const bindings = bindingsOf(settings, options, (className) => ({ className, serviceName: mainService }))
+  return { ...codeOf(settings, options), bindings }
+}
+
+function codeOf(settings: WorkerSettings, options: RigOptions): { readonly [field: string]: CapnpValue } {
+  const modules = options.durableFaults === true ? [mainModule, bundleModule, faultsModule] : [bundleModule]
+  return {
+    ...workerOf(settings, bundleModule),
+    modules: modules.map((name) => ({ name, esModule: embed(name) })),
+  }
+}
+
+function bindingsOf(
+  settings: WorkerSettings,
+  { bindings = {} }: RigOptions,
+  namespaceOf: (className: string) => CapnpValue,
+): CapnpValue[] {
+  return [
+    ...settings.kv.map((name) => ({ name, kvNamespace: 'kv' })),
+    ...settings.durable.map(({ binding, className }) => ({
+      name: binding,
+      durableObjectNamespace: namespaceOf(className),
+    })),
+    ...Object.entries(bindings)
+      .filter(([, value]) => value !== null)
+      .map(([name, value]) =>
+        typeof value === 'string' ? { name, text: value } : { name, json: JSON.stringify(value) },
+      ),
+  ]
+}
+
+function rigOf(workerd: WorkerdProcess, bundle: Bundle, isolates: readonly string[]): Rig {
   const origin = (name: string): string => {
     const port = workerd.ports[name]
     if (port === undefined)
@@ -195,6 +227,7 @@ function rigOf(workerd: WorkerdProcess, bundle: Bundle): Rig {
     close: workerd.close,
     rssBytes: () => workerd.memory().total,
     url: origin('http'),
+    urls: isolates.map(origin),
     bundle,
     get kvControl() {
       return kvControl(origin('kv'))

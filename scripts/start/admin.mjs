@@ -35,11 +35,12 @@ export async function createAccount(admin, account) {
  * @param {Admin} admin
  * @param {string} account
  * @param {string} name
+ * @param {object} [wish] what else is said of it: its scopes, models, limits, expiry
  * @returns {Promise<{ account: string, keyId: string, key: string }>} the gateway shows the key this once
  * @throws {AdminError}
  */
-export async function createKey(admin, account, name) {
-  const issued = await ask(admin, 'POST', `accounts/${account}/keys`, { name })
+export async function createKey(admin, account, name, wish = {}) {
+  const issued = await ask(admin, 'POST', `accounts/${account}/keys`, { ...wish, name })
   return { account, keyId: textIn(issued, 'id'), key: textIn(issued, 'key') }
 }
 

@@ -1,9 +1,12 @@
 /** Bodies of the admin API, as its clients see them. Times are milliseconds since the epoch. */
 import type { KeyRecord } from '../core/key/key-record.ts'
+import { limitForm, type LimitForm } from '../core/limit/kinds/limit-form.ts'
 import type { SeenConfig } from '../ports.ts'
 
 /** A key without its hash; the key itself is not known to anyone but its holder. */
-export type KeyView = Omit<KeyRecord, 'schema' | 'hash'>
+export interface KeyView extends Omit<KeyRecord, 'schema' | 'hash' | 'limits'> {
+  readonly limits: readonly LimitForm[]
+}
 
 /** A key just made; the only answer that ever holds its text. */
 export interface IssuedKeyView extends KeyView {
@@ -14,6 +17,11 @@ export interface IssuedKeyView extends KeyView {
 export interface PageView<T> {
   readonly items: readonly T[]
   readonly next: string | null
+}
+
+/** The limits that hold for all keys of an account together. */
+export interface LimitsView {
+  readonly limits: readonly LimitForm[]
 }
 
 export interface ConfigView {
@@ -47,6 +55,6 @@ export interface ProblemView {
 }
 
 /** A key's record without what only the gateway needs. */
-export function viewKey({ schema: _schema, hash: _hash, ...view }: KeyRecord): KeyView {
-  return view
+export function viewKey({ schema: _schema, hash: _hash, limits, ...view }: KeyRecord): KeyView {
+  return { ...view, limits: limits.map(limitForm) }
 }

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { hexOf } from '../core/hex.ts'
 import type { Clock, ConfigHistory, Digest, KeyAdmin, Random, Recorder } from '../ports.ts'
 import { addAccounts } from './accounts.ts'
+import { addAccountLimits } from './account-limits.ts'
 import { addConfig, type ConfigFacts } from './config.ts'
 import type { ControlHono } from './control-hono.ts'
 import { addKeys } from './keys.ts'
@@ -45,6 +46,7 @@ export function createControlApp(deps: ControlDeps): ControlApp {
     return problemResponse(unauthorized, c.get('requestId'))
   })
   addAccounts(app, deps)
+  addAccountLimits(app, deps)
   addKeys(app, deps)
   addConfig(app, deps)
   app.notFound((c) => problemResponse(notFound, c.get('requestId')))

@@ -3,7 +3,8 @@ import { isIdentifier } from '../core/key/key-text.ts'
 import type { Clock, KeyAdmin } from '../ports.ts'
 import { viewKey, type IssuedKeyView, type KeyView, type PageView } from './api.ts'
 import type { ControlHono } from './control-hono.ts'
-import { parseNewKey, parsePage } from './input.ts'
+import { parsePage } from './input.ts'
+import { parseKeyChange, parseNewKey } from './key-input.ts'
 import { invalidInput, methodNotAllowed, notFound, problemResponse, refusalProblem } from './problem.ts'
 import { readJson } from './read-json.ts'
 
@@ -15,7 +16,7 @@ export interface KeysDeps {
   readonly clock: Clock
 }
 
-/** `/accounts/{account}/keys`: create, list, get, revoke. */
+/** `/accounts/{account}/keys`: create, list, get, change, revoke. */
 export function addKeys(app: ControlHono, { admin, clock }: KeysDeps): void {
   app.post(collection, async (c) => {
     const account = c.req.param('account')
@@ -49,6 +50,18 @@ export function addKeys(app: ControlHono, { admin, clock }: KeysDeps): void {
     return c.json(viewKey(key))
   })
 
+  app.patch(member, async (c) => {
+    const { account, key: id } = c.req.param()
+    if (!isIdentifier(account) || !isIdentifier(id)) return problemResponse(notFound, c.get('requestId'))
+    const body = await readJson(c.req.raw)
+    if ('problem' in body) return problemResponse(body.problem, c.get('requestId'))
+    const parsed = parseKeyChange(body.json, clock.nowMs())
+    if ('problems' in parsed) return problemResponse(invalidInput(parsed.problems), c.get('requestId'))
+    const key = await admin.updateKey(account, id, parsed.value)
+    if (isAdminRefusal(key)) return problemResponse(refusalProblem(key), c.get('requestId'))
+    return c.json(viewKey(key))
+  })
+
   app.all(collection, (c) => problemResponse(methodNotAllowed('GET, POST'), c.get('requestId')))
-  app.all(member, (c) => problemResponse(methodNotAllowed('GET, DELETE'), c.get('requestId')))
+  app.all(member, (c) => problemResponse(methodNotAllowed('GET, PATCH, DELETE'), c.get('requestId')))
 }

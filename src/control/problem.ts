@@ -61,7 +61,14 @@ export function refusalProblem(refusal: AdminRefusal): Problem {
         status: 409,
         code: refusal.refused,
         title: 'Account deleted',
-        detail: 'The account is deleted and takes no new keys; create another.',
+        detail: 'The account is deleted and cannot be changed; create another.',
+      }
+    case 'key_revoked':
+      return {
+        status: 409,
+        code: refusal.refused,
+        title: 'Key revoked',
+        detail: 'The key is revoked for good and cannot be changed; create another.',
       }
     case 'keys_not_configured':
       return {

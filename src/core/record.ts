@@ -24,6 +24,8 @@ export interface RequestRecord {
   readonly target: string | null
   readonly status: number
   readonly refused: string | null
+  /** Names of the limits that had too little; empty where none refused. */
+  readonly violated: readonly string[]
   /** The model as the client named it, and as the upstream got it. */
   readonly model: string | null
   readonly upstreamModel: string | null

@@ -1,3 +1,7 @@
+import { cacheEntries } from './cache/refusal-entries.ts'
+import { limitEntries, patienceMs } from './limit/refusal-entries.ts'
+import type { LimitStanding } from './limit/standing.ts'
+
 /**
  * Every reason for which the gateway itself answers instead of an upstream. The catalogue below gives status, stable
  * code and a sentence that says what to do; a dialect only gives it shape.
@@ -14,6 +18,23 @@ export type Refusal =
   | { readonly refused: 'key_conflict' }
   | { readonly refused: 'keys_unavailable'; readonly retryAfterMs: number }
   | { readonly refused: 'keys_not_configured' }
+  /** Too many unknown keys from one address. */
+  | { readonly refused: 'flooded'; readonly retryAfterMs: number }
+  /** Limits on requests, tokens or slots have too little left. */
+  | ({ readonly refused: 'limit_reached' } & LimitRefusal)
+  /** Limits on money have too little left. */
+  | ({ readonly refused: 'budget_exhausted' } & LimitRefusal)
+  /** The client allows the model more than these limits ever admit at once. */
+  | {
+      readonly refused: 'limit_too_small'
+      readonly violated: readonly string[]
+      /** Tokens, or micro-dollars. */
+      readonly asked: number
+      readonly max: number
+    }
+  /** A limit on money holds, and nobody has said what the model costs. */
+  | { readonly refused: 'model_not_priced'; readonly model: string | null }
+  | { readonly refused: 'limits_unavailable'; readonly retryAfterMs: number }
   | { readonly refused: 'body_too_large'; readonly bytesMax: number }
   | { readonly refused: 'body_too_slow'; readonly afterMs: number }
   | { readonly refused: 'model_not_allowed'; readonly model: string }
@@ -36,6 +57,15 @@ export type Refusal =
   | { readonly refused: 'misconfigured' }
   | { readonly refused: 'internal_error' }
 
+/** What a request is told that limits have stopped. */
+interface LimitRefusal {
+  /** Names of the limits that had too little. */
+  readonly violated: readonly string[]
+  /** When it may be tried again; null when waiting does not help. Milliseconds. */
+  readonly waitMs: number | null
+  readonly standings: readonly LimitStanding[]
+}
+
 type RefusalReason = Refusal['refused']
 
 /** What a refusal says on the wire, before a dialect gives it shape. */
@@ -48,25 +78,41 @@ export interface RefusalFacts {
   readonly title: string
   /** What happened and what to do. Never carries a secret or an upstream's text. */
   readonly message: string
-  /** Response headers that belong to the refusal (`allow`, `retry-after`, `www-authenticate`). */
+  /** Response headers that belong to the refusal (`allow`, `www-authenticate`, an upstream's `retry-after`). */
   readonly headers: Readonly<Record<string, string>>
   /** Whether the same request may succeed later unchanged; becomes `x-should-retry` on LLM routes. */
   readonly retryable: boolean
+  /** How long to wait before that, exactly; null when there is nothing to say. Milliseconds. */
+  readonly retryAfterMs: number | null
+  /** URI of a registered problem type (RFC 9457); null for one of our own. */
+  readonly problemType: string | null
+  /** Names of the limits that had too little. */
+  readonly violated: readonly string[]
+  /** How the limits of the request stand. */
+  readonly standings: readonly LimitStanding[]
 }
 
+/** An entry of the catalogue; what it leaves out says nothing. */
 interface Entry {
   readonly status: number
   readonly title: string
   readonly message: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly retryable?: true
+  readonly retryable?: boolean
+  readonly retryAfterMs?: number | null
+  readonly problemType?: string
+  readonly violated?: readonly string[]
+  readonly standings?: readonly LimitStanding[]
 }
 
-type Catalogue = { readonly [R in RefusalReason]: (refusal: Extract<Refusal, { refused: R }>) => Entry }
+/** How refusals of some reasons are described. */
+export type Entries<Reason extends RefusalReason> = {
+  readonly [R in Reason]: (refusal: Extract<Refusal, { refused: R }>) => Entry
+}
 
 const challenge = { 'www-authenticate': 'Bearer realm="sluice"' }
 
-const catalogue: Catalogue = {
+const catalogue: Entries<RefusalReason> = {
   malformed_request: ({ detail }) => ({ status: 400, title: 'Malformed request', message: detail }),
   url_too_long: ({ bytesMax }) => ({
     status: 414,
@@ -115,7 +161,7 @@ const catalogue: Catalogue = {
     status: 503,
     title: 'Keys cannot be checked',
     message: 'The gateway cannot check keys right now; try again shortly.',
-    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
+    retryAfterMs,
     retryable: true,
   }),
   keys_not_configured: () => ({
@@ -123,6 +169,7 @@ const catalogue: Catalogue = {
     title: 'No key ring',
     message: 'This gateway has no key ring; its operator must set the secret SLUICE_KEY_RING.',
   }),
+  ...limitEntries,
   body_too_large: ({ bytesMax }) => ({
     status: 413,
     title: 'Body too large',
@@ -194,13 +241,9 @@ const catalogue: Catalogue = {
     title: upstreamStatus === 429 ? 'Upstream limit reached' : 'Upstream error',
     message: upstreamErrorMessage(upstreamStatus),
     headers: retryAfter === null ? {} : { 'retry-after': retryAfter },
-    ...(upstreamStatus === 429 || upstreamStatus >= 500 ? { retryable: true } : {}),
+    retryable: (upstreamStatus === 429 || upstreamStatus >= 500) && isSoon(retryAfter),
   }),
-  only_if_cached: () => ({
-    status: 504,
-    title: 'Not in the cache',
-    message: 'The cache has no answer that may be used, and `only-if-cached` forbids asking the upstream.',
-  }),
+  ...cacheEntries,
   client_left: () => ({
     status: 499,
     title: 'Client closed request',
@@ -218,6 +261,11 @@ const catalogue: Catalogue = {
   }),
 }
 
+/** A wait that official clients had better not sit out; one that is said as a date, or not at all, is taken as short. */
+function isSoon(retryAfter: string | null): boolean {
+  return retryAfter === null || !(Number(retryAfter) * 1000 > patienceMs)
+}
+
 function upstreamErrorMessage(status: number): string {
   if (status === 429)
     return 'The upstream takes no more requests from this gateway right now; try again later.'
@@ -225,8 +273,17 @@ function upstreamErrorMessage(status: number): string {
   return `The upstream refused the request with status ${status}; check it against the upstream's documentation.`
 }
 
+const nothingSaid = {
+  headers: {},
+  retryable: false,
+  retryAfterMs: null,
+  problemType: null,
+  violated: [],
+  standings: [],
+} as const
+
 /** Status, code, text and headers of a refusal. Unknown, revoked, expired and malformed keys answer identically. */
 export function describeRefusal(refusal: Refusal): RefusalFacts {
   const describe = catalogue[refusal.refused] as (refusal: Refusal) => Entry
-  return { headers: {}, retryable: false, ...describe(refusal), code: refusal.refused }
+  return { ...nothingSaid, ...describe(refusal), code: refusal.refused }
 }

@@ -4,7 +4,7 @@
  * | where | name | holds |
  * |---|---|---|
  * | KV `KEYS` | `key:{account}:{id}` | a key's record as JSON, its version inside; written by the account's Ledger only |
- * | Durable Object `LEDGER` | `ledger:{account}:{generation}` | an account's keys; the truth about them |
+ * | Durable Object `LEDGER` | `ledger:{account}:{generation}` | an account's keys, permits and usage; the truth about them |
  * | Durable Object `REGISTRY` | `registry` | the list of accounts and the configuration versions seen |
  */
 

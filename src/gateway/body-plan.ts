@@ -1,5 +1,7 @@
 import type { Route } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
+import type { TokenEstimator } from '../core/llm/estimate.ts'
+import { lengthEndOf } from '../core/llm/length-end.ts'
 import { filterModels } from '../core/llm/models-list.ts'
 import { isAllowed, saysAnything, type ModelChoice } from '../core/llm/model-policy.ts'
 import { withoutUsageChunk } from '../core/llm/usage-chunk.ts'
@@ -7,11 +9,12 @@ import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { closingBytes } from '../core/stream/broken-stream.ts'
 import type { Ending } from '../core/stream/ending.ts'
-import type { Clock, Exchange, LlmRequest, UpstreamAnswer } from '../ports.ts'
+import type { Clock, Exchange, Grant, LlmRequest, StopReason, UpstreamAnswer } from '../ports.ts'
 import type { Delivery } from './delivery.ts'
 import { BlindMeter, FlowMeter, WholeMeter, type Meter } from './meter.ts'
 import { contentLength, deliverNative } from './native.ts'
 import { deliverPump } from './pump.ts'
+import { Slices } from './slices.ts'
 import { errorEventFor, type StreamTerms } from './stream-terms.ts'
 import { deliverTap } from './tap.ts'
 import { readAnswerWhole, wholeBytesMax } from './whole.ts'
@@ -31,6 +34,8 @@ export interface PlanContext {
   /** Null on plain routes. */
   readonly llm: LlmRequest | null
   readonly choice: ModelChoice
+  readonly grant: Grant
+  readonly estimator: TokenEstimator
   readonly clock: Clock
   /** Who else sees the bytes of an answer that is counted, or null. */
   readonly copy: BodySight | null
@@ -78,22 +83,38 @@ function planStream(
   const meter = new FlowMeter('events', llm ?? nothingAsked)
   const counted = isMetered(answer.response, context) ? meter : null
   const dialect = dialectOf(route.dialect)
+  let stopped: StopReason | null = null
   const closingWords = (ending: Ending): Uint8Array | null => {
-    const times = { idleMs: idleMs(context), totalMs: totalMs(context) }
-    const event = errorEventFor(ending, times, (facts) => dialect.errorEvent(facts, x.id, path))
+    const facts = { idleMs: idleMs(context), totalMs: totalMs(context), stopped }
+    const event = errorEventFor(ending, facts, (each) => dialect.errorEvent(each, x.id, path))
     return closingBytes(tier === 'pump' ? nothing : meter.ends.tail.unfinished(), event)
   }
-  const terms = { ...streamTerms(answer, context, meter), length: null, closingWords }
+  const onStop = (stop: () => void) =>
+    context.grant.onStop((why) => {
+      stopped = why
+      stop()
+    })
+  const terms = { ...streamTerms(answer, context, meter), length: null, closingWords, onStop }
   const strips = llm?.facts().askedForUsage === true && route.streams.usage === 'strip'
-  const tier = strips || route.streams.keepAlive ? 'pump' : 'tap'
+  const slices = counted === null ? null : slicesFor(context, meter)
+  const tier = strips || route.streams.keepAlive || slices !== null ? 'pump' : 'tap'
   if (tier === 'tap') return { delivery: deliverTap(body, terms), meter: counted }
   const keepAlive = route.streams.keepAlive ? dialect.keepAlive : null
   const edit = strips ? withoutUsageChunk : asItIs
-  return { delivery: deliverPump(body, terms, { edit, keepAlive }), meter: counted }
+  return { delivery: deliverPump(body, terms, { edit, keepAlive, slices }), meter: counted }
+}
+
+/** What lets a stream through slice by slice, where its output is reserved so. */
+function slicesFor({ grant, llm, ...context }: PlanContext, meter: FlowMeter): Slices | null {
+  if (!grant.sliced || llm === null || llm.forecast === null) return null
+  const { route, path, estimator, clock } = context
+  const end = lengthEndOf(route.dialect, path, !llm.facts().askedForUsage)
+  return new Slices({ grant, llm, estimator, end, clock, see: (event) => meter.push(event) })
 }
 
 const nothing = new Uint8Array(0)
 const nothingAsked: LlmRequest = {
+  forecast: null,
   facts: () => ({ asked: null, model: null, stream: true, askedForUsage: false, bodyBytes: 0 }),
 }
 const noWords = (): null => null
@@ -109,7 +130,8 @@ function planAnswer(
   const length = contentLength(answer.response.headers)
   if (length === null || length > wholeBytesMax) {
     const meter = new FlowMeter('answer', llm)
-    const terms = { ...streamTerms(answer, context, meter), length, closingWords: noWords }
+    const onStop = (stop: () => void) => context.grant.onStop(stop)
+    const terms = { ...streamTerms(answer, context, meter), length, closingWords: noWords, onStop }
     return { delivery: deliverTap(body, terms), meter }
   }
   return readAnswerWhole(answer, totalMs(context)).then((bytes) =>
@@ -152,7 +174,7 @@ function streamTerms(
   answer: UpstreamAnswer,
   context: PlanContext,
   meter: FlowMeter,
-): Omit<StreamTerms, 'length' | 'closingWords'> {
+): Omit<StreamTerms, 'length' | 'closingWords' | 'onStop'> {
   return {
     answer,
     client: context.x.signal,

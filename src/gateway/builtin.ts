@@ -3,11 +3,15 @@ import { preflightHeaders } from '../core/http/cors.ts'
 import type { Awaitable } from '../core/outcome.ts'
 import type { Clock, Exchange, Readiness } from '../ports.ts'
 import { ownAnswer, type Answer } from './answer.ts'
+import type { KeyBuiltin } from './key-builtin.ts'
+
+/** What the gateway answers without a key. */
+export type OpenBuiltin = Exclude<Builtin, KeyBuiltin>
 
 type Deps = { readonly clock: Clock; readonly readiness: Readiness }
 
 /** `GET /health` (with `?ready`, whether the bindings answer) and `GET /`. */
-export function answerBuiltin(builtin: Builtin, x: Exchange, deps: Deps): Awaitable<Answer> {
+export function answerBuiltin(builtin: OpenBuiltin, x: Exchange, deps: Deps): Awaitable<Answer> {
   if (builtin === 'index') return ownAnswer(200, new Headers(), whatThisIs)
   const timestamp = new Date(deps.clock.nowMs()).toISOString()
   if (!new URLSearchParams(x.target.query).has('ready')) {

@@ -2,11 +2,12 @@ import type { Route, Target } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
 import { addCors } from '../core/http/cors.ts'
 import { clientHeaders } from '../core/http/response-headers.ts'
+import type { TokenEstimator } from '../core/llm/estimate.ts'
 import { modelChoice } from '../core/llm/model-policy.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import { clientLocation } from '../core/route/client-location.ts'
 import { upstreamPath } from '../core/route/rewrite.ts'
-import type { Clock, Exchange, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
+import type { Clock, Exchange, Grant, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import type { Answer } from './answer.ts'
 import { isEventStream, planBody, type BodyPlan, type BodySight } from './body-plan.ts'
 
@@ -27,6 +28,15 @@ export interface AnswerContext {
   readonly principal: Principal
 }
 
+export interface DeliverContext {
+  readonly principal: Principal
+  readonly grant: Grant
+  readonly estimator: TokenEstimator
+  readonly clock: Clock
+  /** Who else sees the bytes of an answer that is counted. */
+  readonly copy?: BodySight | null
+}
+
 /**
  * Turns an upstream's answer into the client's: its headers under the rules, its body under the plan.
  * @returns refusals of the plan
@@ -35,16 +45,16 @@ export function deliver(
   x: Exchange,
   upstream: UpstreamAnswer,
   outbound: OutboundRequest,
-  context: { readonly principal: Principal; readonly clock: Clock; readonly copy?: BodySight | null },
+  context: DeliverContext,
 ): Awaitable<Outcome<Answer>> {
   const { route } = outbound.match
-  const { principal, clock, copy = null } = context
+  const { principal, copy = null, ...others } = context
   const choice = modelChoice(route.models, principal)
   const finish = (plan: Outcome<BodyPlan>): Outcome<Answer> =>
     isRefusal(plan) ? plan : finishAnswer(x, headOf(x, upstream), { outbound, principal }, plan)
   const { target } = x.facts
   const path = target === null ? x.target.path : upstreamPath(outbound.match, target)
-  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, clock, copy })
+  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, copy, ...others })
   return plan instanceof Promise ? plan.then(finish) : finish(plan)
 }
 

@@ -11,6 +11,7 @@ import type {
   Recorder,
   ResponseCache,
   Upstreams,
+  UsageReader,
 } from '../ports.ts'
 
 /** Everything the data plane needs from outside. */
@@ -18,6 +19,7 @@ export interface Deps {
   readonly config: ConfigSource
   readonly keys: KeySource
   readonly limiter: Limiter
+  readonly usage: UsageReader
   readonly estimator: TokenEstimator
   readonly upstreams: Upstreams
   readonly cache: ResponseCache

@@ -1,12 +1,15 @@
-import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
+import type { Builtin } from '../core/config/types.ts'
 import type { Snapshot } from '../core/config/snapshot.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import type { CanonicalTarget } from '../core/route/canonical-target.ts'
-import type { OutboundRequest, Principal } from '../ports.ts'
+import type { ConfiguredMatch } from '../core/route/route-index.ts'
+import type { Grant, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import { admit } from '../stages/admit.ts'
 import { authenticate } from '../stages/authenticate.ts'
 import { callUpstream } from '../stages/call-upstream/call-upstream.ts'
 import { inspect } from '../stages/inspect/inspect.ts'
 import { match } from '../stages/match.ts'
+import { reserve } from '../stages/reserve.ts'
 import type { Answer } from './answer.ts'
 import { enterCache } from './cache/enter.ts'
 import { isWrite } from './cache/invalidate.ts'
@@ -17,6 +20,7 @@ import { answerBuiltin, answerPreflight } from './builtin.ts'
 import { deliver } from './deliver.ts'
 import type { Deps } from './deps.ts'
 import { RequestLife } from './exchange.ts'
+import { answerKeyBuiltin } from './key-builtin.ts'
 import { respond } from './respond.ts'
 
 const nowhere: CanonicalTarget = { scheme: 'https', host: '', path: '', query: '', encodedSlash: false }
@@ -56,11 +60,11 @@ export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> 
   if (isRefusal(snapshot)) return snapshot
   const matched = match(x, snapshot)
   if (isRefusal(matched)) return matched
-  if (matched.kind === 'builtin') return answerBuiltin(matched.builtin, x, deps)
+  if (matched.kind === 'builtin') return answerOwn(matched.builtin, x, deps)
   if (matched.kind === 'preflight') return answerPreflight(x, matched.route)
   x.mark('match')
-  const { route } = matched
 
+  const { route } = matched
   const authenticated = authenticate(x, route, deps)
   const principal = authenticated instanceof Promise ? await authenticated : authenticated
   if (isRefusal(principal)) return principal
@@ -71,48 +75,85 @@ export async function run(x: RequestLife, deps: Deps): Promise<Outcome<Answer>> 
   if (isRefusal(grant)) return grant
   x.grant = grant
   x.mark('admit')
+  return pass(x, { matched, principal, grant, snapshot }, deps)
+}
 
+function answerOwn(builtin: Builtin, x: RequestLife, deps: Deps): Awaitable<Outcome<Answer>> {
+  return builtin === 'stats' || builtin === 'usage'
+    ? answerKeyBuiltin(builtin, x, deps)
+    : answerBuiltin(builtin, x, deps)
+}
+
+/** A request that was let in. */
+interface Admitted {
+  readonly matched: ConfiguredMatch
+  readonly principal: Principal
+  readonly grant: Grant
+  readonly snapshot: Snapshot
+}
+
+/** The second half of the line: what is done for a request that was let in. */
+async function pass(x: RequestLife, admitted: Admitted, deps: Deps): Promise<Outcome<Answer>> {
+  const { matched, principal } = admitted
   const inspected = inspect(x, matched, principal, deps)
   const outbound = inspected instanceof Promise ? await inspected : inspected
   if (isRefusal(outbound)) return outbound
   x.llm = outbound.llm
   x.mark('inspect')
 
-  return answerTo(x, outbound, { snapshot, principal, deps })
-}
-
-interface Surroundings {
-  readonly snapshot: Snapshot
-  readonly principal: Principal
-  readonly deps: Deps
+  return answerTo(x, outbound, admitted, deps)
 }
 
 /** The rest of the line: through a cache where the route has one and the request a use for it. */
 function answerTo(
   x: RequestLife,
   outbound: OutboundRequest,
-  around: Surroundings,
+  admitted: Admitted,
+  deps: Deps,
 ): Awaitable<Outcome<Answer>> {
-  const { snapshot, principal, deps } = around
-  const context = { outbound, principal, settings: snapshot.settings, deps }
+  const { snapshot, principal, grant } = admitted
+  const context = { outbound, principal, grant, settings: snapshot.settings, deps }
   const place = enterCache(x, outbound, principal)
   if (place !== null) return throughCache(x, { ...context, place })
+  const call = () => reserveAndCall(x, outbound, admitted, deps)
   const equal = enterLlmCache(x, context)
-  if (equal !== null) return throughLlmCache(x, equal, context)
-  return passThrough(x, outbound, around)
+  return equal === null
+    ? passThrough(x, outbound, admitted, deps)
+    : throughLlmCache(x, equal, { ...context, call })
+}
+
+/** Takes the tokens that the request may use, then calls the upstream. */
+async function reserveAndCall(
+  x: RequestLife,
+  outbound: OutboundRequest,
+  { grant, snapshot }: Admitted,
+  deps: Deps,
+): Promise<Outcome<UpstreamAnswer>> {
+  const reserving = reserve(grant, outbound, snapshot.prices, deps)
+  const reserved = reserving instanceof Promise ? await reserving : reserving
+  if (isRefusal(reserved)) return reserved
+  x.mark('reserve')
+
+  const answer = await callUpstream(x, outbound, snapshot.settings, deps)
+  if (isRefusal(answer)) return answer
+  x.mark('call-upstream')
+  return answer
 }
 
 /** The rest of the line for what the cache has no part in; a write makes what is stored untrue. */
 async function passThrough(
   x: RequestLife,
   outbound: OutboundRequest,
-  { snapshot, principal, deps }: Surroundings,
+  admitted: Admitted,
+  deps: Deps,
 ): Promise<Outcome<Answer>> {
+  const { snapshot, principal, grant } = admitted
   const requestedMs = deps.clock.nowMs()
-  const answer = await callUpstream(x, outbound, snapshot.settings, deps)
+  const answer = await reserveAndCall(x, outbound, admitted, deps)
   if (isRefusal(answer)) return answer
-  x.mark('call-upstream')
-
-  if (!snapshot.caches || !isWrite(x)) return deliver(x, answer, outbound, { principal, clock: deps.clock })
-  return writeThrough(x, answer, { outbound, principal, snapshot, deps, requestedMs })
+  if (snapshot.caches && isWrite(x)) {
+    return writeThrough(x, answer, { outbound, principal, grant, snapshot, deps, requestedMs })
+  }
+  const { estimator, clock } = deps
+  return deliver(x, answer, outbound, { principal, grant, estimator, clock })
 }

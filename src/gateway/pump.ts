@@ -1,7 +1,8 @@
 import type { Ending } from '../core/stream/ending.ts'
 import { EventBlocks } from '../core/stream/event-blocks.ts'
-import { verdict, type StreamFacts } from '../core/stream/verdict.ts'
+import { verdict, type Cut, type StreamFacts } from '../core/stream/verdict.ts'
 import type { Delivery } from './delivery.ts'
+import type { Slices } from './slices.ts'
 import { sayFarewell, type StreamTerms } from './stream-terms.ts'
 
 /** Silence after which a keep-alive is sent; clients give up after 20 s and more. */
@@ -13,6 +14,8 @@ export interface PumpEdits {
   edit(block: Uint8Array): Uint8Array
   /** Sent after 15 s of silence, between events; null sends nothing. */
   readonly keepAlive: Uint8Array | null
+  /** What lets events through, where output is reserved in slices; else null. */
+  readonly slices: Slices | null
 }
 
 /**
@@ -29,6 +32,8 @@ export function deliverPump(
   return { body: through.readable, tier: 'pump', ended: pump.run() }
 }
 
+const nothing = new Uint8Array(0)
+
 class Pump {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>
   readonly #writable: WritableStream<Uint8Array>
@@ -37,7 +42,7 @@ class Pump {
   readonly #edits: PumpEdits
   readonly #blocks = new EventBlocks()
   readonly #deadlineMs: number
-  #facts: StreamFacts = { clientLeft: false, expired: null, upstream: 'open' }
+  #facts: StreamFacts = { clientLeft: false, cut: null, upstream: 'open' }
   #movedMs: number
   #bytes = 0
   /** Ends the wait for a client to take what was written: one that has stopped reading never does. */
@@ -59,6 +64,7 @@ class Pump {
     terms.client.addEventListener('abort', () => this.#leave(), { once: true })
     if (terms.client.aborted) this.#leave()
     this.#watch()
+    terms.onStop(() => this.#cut('stopped'))
   }
 
   async run(): Promise<{ readonly ending: Ending; readonly bytes: number }> {
@@ -66,7 +72,8 @@ class Pump {
     if (verdict(this.#facts) === 'complete') await this.#close()
     this.#terms.answer.timer.stop()
     const ending = verdict(this.#facts) ?? 'complete'
-    if (ending !== 'complete' && ending !== 'client_left') await this.#breakOff(ending)
+    if (ending === 'limit_reached' && this.#blocks.isBetweenEvents) await this.#endAtLength()
+    else if (ending !== 'complete' && ending !== 'client_left') await this.#breakOff(ending)
     return { ending, bytes: this.#bytes }
   }
 
@@ -79,15 +86,25 @@ class Pump {
 
   async #take(chunk: Uint8Array): Promise<void> {
     this.#movedMs = this.#terms.clock.nowMs()
-    this.#terms.see(chunk)
+    if (this.#edits.slices === null) this.#terms.see(chunk)
     const block = this.#blocks.push(chunk)
-    if (block.length > 0) await this.#send(this.#edits.edit(block))
+    if (block.length > 0) await this.#pass(block)
     this.#watch()
   }
 
+  /** Sends of a block what its client is to get and what is reserved for. */
+  async #pass(block: Uint8Array): Promise<void> {
+    const { slices } = this.#edits
+    if (slices === null) return this.#send(this.#edits.edit(block))
+    const passing = slices.pass(block)
+    const { bytes, over } = passing instanceof Promise ? await passing : passing
+    await this.#send(this.#edits.edit(bytes))
+    if (over) this.#cut('limit_reached')
+  }
+
   async #send(bytes: Uint8Array): Promise<void> {
-    const { clientLeft, expired } = this.#facts
-    if (bytes.length === 0 || clientLeft || expired !== null) return
+    const { clientLeft, cut } = this.#facts
+    if (bytes.length === 0 || clientLeft || cut !== null) return
     await this.#untilTaken(this.#write(bytes))
   }
 
@@ -111,12 +128,18 @@ class Pump {
 
   /** The client is gone: stop the upstream, or read on for a while. */
   #leave(): void {
-    if (this.#facts.clientLeft || this.#facts.expired !== null) return
+    if (this.#facts.clientLeft || this.#facts.cut !== null) return
     this.#note({ clientLeft: true })
     this.#letGo()
     const { drainMs, answer } = this.#terms
     if (drainMs === 0) this.#stop()
     else answer.timer.set(drainMs, () => this.#stop())
+  }
+
+  /** The stream ends here. Of a client that has left, only its upstream is left to be stopped. */
+  #cut(cut: Cut): void {
+    if (this.#facts.cut === null && !this.#facts.clientLeft) this.#note({ cut })
+    this.#stop()
   }
 
   #stop(): void {
@@ -137,10 +160,8 @@ class Pump {
   #due(): void {
     const nowMs = this.#terms.clock.nowMs()
     const idle = nowMs - this.#movedMs >= this.#terms.idleMs
-    if (nowMs >= this.#deadlineMs || idle) {
-      this.#note({ expired: nowMs >= this.#deadlineMs ? 'total_timeout' : 'idle_timeout' })
-      return this.#stop()
-    }
+    if (nowMs >= this.#deadlineMs || idle)
+      return this.#cut(nowMs >= this.#deadlineMs ? 'total_timeout' : 'idle_timeout')
     const { keepAlive } = this.#edits
     if (keepAlive !== null && this.#facts.upstream === 'open' && this.#blocks.isBetweenEvents)
       this.#writer.write(keepAlive).catch(() => this.#leave())
@@ -148,8 +169,25 @@ class Pump {
   }
 
   async #close(): Promise<void> {
-    await this.#send(this.#edits.edit(this.#blocks.rest()))
+    await this.#pass(this.#blocks.rest())
     if (verdict(this.#facts) === 'complete') await this.#untilTaken(this.#writer.close())
+  }
+
+  /** As if the model had reached a length that its client asked for; waits for the client as long as it may idle. */
+  async #endAtLength(): Promise<void> {
+    const { clock, idleMs, answer } = this.#terms
+    const words = this.#edits.slices?.words() ?? nothing
+    const written = words.length === 0 ? Promise.resolve() : this.#write(words)
+    let ended = false
+    const end = async () => {
+      await written
+      await this.#writer.close()
+      ended = true
+    }
+    answer.timer.set(Math.max(0, Math.min(idleMs, this.#deadlineMs - clock.nowMs())), () => this.#letGo())
+    await this.#untilTaken(end())
+    answer.timer.stop()
+    if (!ended) await this.#writer.abort(new Error('the client stopped reading')).catch(() => {})
   }
 
   async #breakOff(ending: Ending): Promise<void> {

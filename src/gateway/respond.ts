@@ -1,7 +1,9 @@
-import { dialectOf, type Dialect } from '../core/dialect/dialect.ts'
+import { dialectOf } from '../core/dialect/dialect.ts'
+import { refusalHeaders } from '../core/dialect/refusal-headers.ts'
 import { addCors } from '../core/http/cors.ts'
+import type { HeaderFields } from '../core/limit/headers.ts'
 import { isRefusal, type Outcome } from '../core/outcome.ts'
-import { describeRefusal, type Refusal, type RefusalFacts } from '../core/refusal.ts'
+import { describeRefusal, type Refusal } from '../core/refusal.ts'
 import type { Answer } from './answer.ts'
 import type { Deps } from './deps.ts'
 import type { RequestLife } from './exchange.ts'
@@ -18,6 +20,7 @@ function answer(
   deps: Deps,
 ): Response {
   addGatewayHeaders(x, headers, deps)
+  addLimits(x, headers, deps)
   if (profiled) headers.set('x-sluice-profile', profile(x))
   const response = new Response(delivery.body, {
     status,
@@ -45,13 +48,17 @@ function answer(
 function refuse(x: RequestLife, refusal: Refusal, deps: Deps): Response {
   const { route } = x.facts
   const dialect = dialectOf(route?.dialect ?? 'http')
-  const facts = describeRefusal(refusal)
+  const told = describeRefusal(refusal)
+  // A refusal by the limits knows how they stood; any other one comes while they stand as the grant says.
+  const facts = told.standings.length > 0 ? told : { ...told, standings: x.grant?.standing() ?? [] }
   const { contentType, body } = dialect.errorBody(facts, x.id)
-  const headers = new Headers(facts.headers)
+  const time = { nowMs: deps.clock.nowMs(), jitter: deps.random.fraction() }
+  const fields = refusalHeaders(facts, dialect, time)
+  const headers = new Headers(fields)
   headers.set('content-type', contentType)
   headers.set('cache-control', 'no-store')
-  addRetryAdvice(headers, dialect, facts)
   if (route?.cors) addCors(headers, route.cors, x.request.headers.get('origin'))
+  expose(headers, fields)
   addGatewayHeaders(x, headers, deps)
   // Waits would tell a key that was looked up from one that was refused at once.
   if (refusal.refused === 'key_invalid') headers.delete('server-timing')
@@ -66,9 +73,21 @@ function refuse(x: RequestLife, refusal: Refusal, deps: Deps): Response {
   return new Response(bytes, { status: facts.status, headers })
 }
 
-/** The official clients retry 5xx unless told otherwise (openai-node, anthropic-sdk: `x-should-retry`). */
-function addRetryAdvice(headers: Headers, dialect: Dialect, facts: RefusalFacts): void {
-  if (dialect.name !== 'http' && facts.status >= 500) headers.set('x-should-retry', String(facts.retryable))
+/** How the limits of the request stand, in place of what an upstream says of its own. */
+function addLimits(x: RequestLife, headers: Headers, deps: Deps): void {
+  const standings = x.grant?.standing() ?? []
+  if (standings.length === 0) return
+  const dialect = dialectOf(x.facts.route?.dialect ?? 'http')
+  const fields = dialect.limitHeaders(standings, deps.clock.nowMs())
+  for (const [name, value] of Object.entries(fields)) headers.set(name, value)
+  expose(headers, fields)
+}
+
+/** Lets a page that may read the response read these fields too (Fetch standard, CORS protocol). */
+function expose(headers: Headers, fields: HeaderFields): void {
+  if (!headers.has('access-control-allow-origin')) return
+  const names = Object.keys(fields)
+  if (names.length > 0) headers.append('access-control-expose-headers', names.join(', '))
 }
 
 function addGatewayHeaders(x: RequestLife, headers: Headers, deps: Deps): void {

@@ -3,7 +3,7 @@ import { keyPrefix } from '../core/key/key-text.ts'
 import { costOf } from '../core/llm/cost.ts'
 import type { Usage } from '../core/llm/usage.ts'
 import { isRefusal } from '../core/outcome.ts'
-import type { Refusal } from '../core/refusal.ts'
+import { describeRefusal, type Refusal } from '../core/refusal.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { Delivered, Delivery } from './delivery.ts'
 import { BlindMeter, type Meter } from './meter.ts'
@@ -26,22 +26,28 @@ export interface Answered {
 export function settle(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
   if (x.isSettled) return
   x.isSettled = true
+  const usage = noting(x, deps, () => count(x, answered, deps)) ?? null
+  const money = charge(x, usage, deps)
+  noting(x, deps, () => {
+    if (answered.refusal !== null && usage === null) x.grant?.release()
+    else x.grant?.settle({ usage, costMicroUsd: money.costMicroUsd, ending: delivered.ending })
+  })
+  deps.recorder.record({ ...recordOf(x, answered, delivered, deps), usage, ...money })
+}
+
+/** Runs a step of which the others must not depend. @returns undefined where it threw, which is noted as a bug */
+function noting<T>(x: RequestLife, deps: Deps, step: () => T): T | undefined {
   try {
-    conclude(x, answered, delivered, deps)
+    return step()
   } catch (bug) {
     deps.recorder.bug(x.id, bug)
-    const uncounted = { usage: null, costMicroUsd: null, priced: null }
-    deps.recorder.record({ ...recordOf(x, answered, delivered, deps), ...uncounted })
+    return undefined
   }
 }
 
-function conclude(x: RequestLife, answered: Answered, delivered: Delivered, deps: Deps): void {
+function count(x: RequestLife, answered: Answered, { estimator }: Deps): Usage | null {
   const meter = answered.meter ?? abandonedCall(x, answered)
-  const usage = meter?.usage(deps.estimator) ?? null
-  if (answered.refusal === null || usage !== null) x.grant?.settle(usage, delivered.ending)
-  else x.grant?.release()
-  const money = charge(x, usage, deps)
-  deps.recorder.record({ ...recordOf(x, answered, delivered, deps), usage, ...money })
+  return meter?.usage(estimator) ?? null
 }
 
 /** A client that leaves while the upstream works on its answer has still asked for it. */
@@ -83,7 +89,7 @@ function recordOf(
     route: facts.route?.id ?? null,
     target: facts.target?.id ?? null,
     status: answered.status,
-    refused: answered.refusal?.refused ?? null,
+    ...refusedBy(answered),
     model: nameable(llm?.asked ?? null),
     upstreamModel: nameable(llm?.model ?? null),
     upstreamStatus: facts.upstreamStatus,
@@ -95,6 +101,11 @@ function recordOf(
     waits: x.waits,
     totalMs: deps.clock.nowMs() - x.startedMs,
   }
+}
+
+function refusedBy({ refusal }: Answered): Pick<RequestRecord, 'refused' | 'violated'> {
+  if (refusal === null) return { refused: null, violated: [] }
+  return { refused: refusal.refused, violated: describeRefusal(refusal).violated }
 }
 
 /** Whom the client's address stands for, where somebody's word on it is taken. */

@@ -1,7 +1,7 @@
 import type { ErrorEvent } from '../core/dialect/dialect.ts'
 import { describeRefusal, type Refusal, type RefusalFacts } from '../core/refusal.ts'
 import type { Ending } from '../core/stream/ending.ts'
-import type { Clock, UpstreamAnswer } from '../ports.ts'
+import type { Clock, StopReason, UpstreamAnswer } from '../ports.ts'
 
 /** What a tier that watches a body needs to know beyond the body itself. */
 export interface StreamTerms {
@@ -15,22 +15,39 @@ export interface StreamTerms {
   readonly drainMs: number
   /** Sees every byte of the body, in pieces; their buffers are used again. */
   see(piece: Uint8Array): void
+  /** Calls `stop` once if the body must not go on. */
+  onStop(stop: () => void): void
   /** What to send after a body that broke off; null where nothing can be sent that would not be misread. */
   closingWords(ending: Ending): Uint8Array | null
+}
+
+/** What is known of how a body was broken off. */
+export interface BreakFacts {
+  readonly idleMs: number
+  readonly totalMs: number
+  /** Why it was stopped, where it was. */
+  readonly stopped: StopReason | null
 }
 
 /** The error event for an ending, in the dialect. */
 export function errorEventFor(
   ending: Ending,
-  times: { readonly idleMs: number; readonly totalMs: number },
+  { idleMs, totalMs, stopped }: BreakFacts,
   inDialect: (facts: RefusalFacts) => ErrorEvent,
 ): ErrorEvent {
   const reasons: Partial<Record<Ending, Refusal>> = {
-    idle_timeout: { refused: 'upstream_idle_timeout', afterMs: times.idleMs },
-    total_timeout: { refused: 'upstream_total_timeout', afterMs: times.totalMs },
+    idle_timeout: { refused: 'upstream_idle_timeout', afterMs: idleMs },
+    total_timeout: { refused: 'upstream_total_timeout', afterMs: totalMs },
+    stopped:
+      stopped === 'key_revoked'
+        ? { refused: 'key_invalid' }
+        : { refused: 'limits_unavailable', retryAfterMs: slotRetryMs },
   }
   return inDialect(describeRefusal(reasons[ending] ?? { refused: 'upstream_broke_off' }))
 }
+
+/** A slot that was lost is free again when its time has run out; a retry has to take a new one. */
+const slotRetryMs = 1_000
 
 /** Resolves when the client goes away. */
 export function hasLeft(client: AbortSignal): Promise<'left'> {

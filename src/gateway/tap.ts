@@ -1,5 +1,5 @@
 import type { Ending } from '../core/stream/ending.ts'
-import { verdict } from '../core/stream/verdict.ts'
+import { verdict, type StreamFacts } from '../core/stream/verdict.ts'
 import type { Delivery } from './delivery.ts'
 import { hasLeft, sayFarewell, type StreamTerms } from './stream-terms.ts'
 import { SideBranch } from './side-branch.ts'
@@ -36,12 +36,14 @@ export function deliverTap(body: ReadableStream<Uint8Array>, terms: StreamTerms)
     () => 'ended' as const,
     () => 'failed' as const,
   )
-  const ended = watch(Promise.race([hasLeft(terms.client), piped]), side, terms).then(async (ending) => {
-    const counted = !side.isGivenUp
-    if (ending === 'complete') await side.drain(restMs)
-    else await breakOff(ending)
-    return { ending, bytes: counted ? bytes : null }
-  })
+  const ended = watch(Promise.race([hasLeft(terms.client), piped, isStopped(terms)]), side, terms).then(
+    async (ending) => {
+      const counted = !side.isGivenUp
+      if (ending === 'complete') await side.drain(restMs)
+      else await breakOff(ending)
+      return { ending, bytes: counted ? bytes : null }
+    },
+  )
   /** Both branches must be given up for the upstream to close; bytes the side still held are read by then. */
   async function breakOff(ending: Ending): Promise<void> {
     const drains = ending === 'client_left' && terms.drainMs > 0
@@ -59,9 +61,27 @@ export function deliverTap(body: ReadableStream<Uint8Array>, terms: StreamTerms)
   return { body: through.readable, tier: 'tap', ended }
 }
 
+/** What can end the client's branch. */
+type BranchEnd = 'left' | 'ended' | 'failed' | 'stopped'
+
+const goingOn: StreamFacts = { clientLeft: false, cut: null, upstream: 'open' }
+
+function factsOf(end: BranchEnd, client: AbortSignal): StreamFacts {
+  if (end === 'stopped') return { ...goingOn, cut: end }
+  if (end === 'left' || (end === 'failed' && client.aborted)) return { ...goingOn, clientLeft: true }
+  return { ...goingOn, upstream: end }
+}
+
+/** Resolves when the stream must not go on. */
+function isStopped(terms: StreamTerms): Promise<'stopped'> {
+  return new Promise((resolve) => {
+    terms.onStop(() => resolve('stopped'))
+  })
+}
+
 /** Waits for the end of the client's branch, sweeping the other one; ends it where a time runs out. */
 async function watch(
-  sent: Promise<'left' | 'ended' | 'failed'>,
+  sent: Promise<BranchEnd>,
   side: SideBranch,
   { clock, idleMs, answer, client }: StreamTerms,
 ): Promise<Ending> {
@@ -72,12 +92,11 @@ async function watch(
     const nowMs = clock.nowMs()
     const waitMs = Math.max(0, Math.min(pauseMs, deadlineMs - nowMs, movedMs + idleMs - nowMs))
     const end = await Promise.race([sent, clock.wait(waitMs)])
-    const clientLeft = end === 'left' || (end === 'failed' && client.aborted)
-    const upstream = end === 'left' ? 'open' : (end ?? 'open')
     const moved = end === undefined ? await side.sweep(1) : 0
     // Nothing is seen of a stream that is counted no further, so it is not silent either.
     if (moved > 0 || side.isGivenUp) movedMs = clock.nowMs()
-    const ending = verdict({ clientLeft, upstream, expired: end === undefined ? expiry() : null })
+    const facts = end === undefined ? { ...goingOn, cut: expiry() } : factsOf(end, client)
+    const ending = verdict(facts)
     if (ending !== null) return ending
     pauseMs = moved > burstBytes ? shortBeatMs : Math.min(beatMs, idleMs / beatsPerIdle)
   }

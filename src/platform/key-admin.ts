@@ -1,8 +1,9 @@
 import type { Account, NewAccount, Page, PageRequest } from '../core/key/account.ts'
 import { isAdminRefusal, type AdminOutcome, type AdminRefusal } from '../core/key/admin-refusal.ts'
-import type { KeyRecord, NewKey } from '../core/key/key-record.ts'
+import type { KeyChange, KeyRecord, NewKey } from '../core/key/key-record.ts'
 import type { KeyRing } from '../core/key/key-ring.ts'
 import { formatKeyText, macInput, macText, newIdentifier, newSecret } from '../core/key/key-text.ts'
+import type { LimitSpec } from '../core/limit/spec.ts'
 import { firstGeneration, registryName } from '../core/storage-layout.ts'
 import type { Ledger } from '../durable/ledger/ledger.ts'
 import type { Registry } from '../durable/registry.ts'
@@ -77,6 +78,8 @@ class DurableKeyAdmin implements KeyAdmin {
         name: key.name,
         scopes: key.scopes,
         models: key.models,
+        limits: key.limits,
+        strict: key.strict,
         expiresAtMs: key.expiresAtMs,
         createdAtMs: this.#deps.clock.nowMs(),
       }
@@ -95,6 +98,20 @@ class DurableKeyAdmin implements KeyAdmin {
 
   revokeKey(account: string, keyId: string): Promise<AdminOutcome<KeyRecord>> {
     return this.#askLedger(account, (ledger) => ledger.revokeKey(keyId))
+  }
+
+  async updateKey(account: string, keyId: string, change: KeyChange): Promise<AdminOutcome<KeyRecord>> {
+    const record = await this.#askLedger(account, (ledger) => ledger.updateKey(keyId, change))
+    // A revoked key keeps its record as it is.
+    return !isAdminRefusal(record) && record.state === 'revoked' ? { refused: 'key_revoked' } : record
+  }
+
+  getLimits(account: string): Promise<AdminOutcome<readonly LimitSpec[]>> {
+    return this.#askLedger(account, (ledger) => ledger.limits())
+  }
+
+  setLimits(account: string, limits: readonly LimitSpec[]): Promise<AdminOutcome<readonly LimitSpec[]>> {
+    return this.#askLedger(account, (ledger) => ledger.setLimits(limits))
   }
 
   async #newKeyText(ring: KeyRing, account: string, id: string): Promise<string> {

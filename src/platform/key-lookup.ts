@@ -1,115 +1,101 @@
-import { equalText } from '../core/key/constant-time.ts'
 import type { KeyRecord } from '../core/key/key-record.ts'
 import type { KeyRing } from '../core/key/key-ring.ts'
 import { parseKeyText } from '../core/key/key-text.ts'
 import { readRecord } from '../core/key/record-life.ts'
-import { firstGeneration, keyRecordCacheSeconds, keyRecordName } from '../core/storage-layout.ts'
-import type { Ledger } from '../durable/ledger/ledger.ts'
-import type { Clock, Digest, Operation, Scope } from '../ports.ts'
+import { keyRecordCacheSeconds, keyRecordName } from '../core/storage-layout.ts'
+import type { Clock, Digest, Scope } from '../ports.ts'
 import { within } from './deadline.ts'
 import { isGenuine, keyHash } from './key-mac.ts'
-import { ledgerStub } from './ledger-stub.ts'
 
-/** What a lookup needs; `ring` is null when the Worker has none. */
-export interface KeyLookupDeps {
-  readonly kv: Pick<KVNamespace, 'get'>
-  readonly ledgers: DurableObjectNamespace<Ledger>
-  readonly ring: KeyRing | null
-  readonly digest: Digest
-  readonly clock: Clock
+/** A key that was issued under the ring. */
+export interface GenuineKey {
+  readonly account: string
+  readonly id: string
+  /** SHA-256 of its text, lower-case hex, as its record has to hold it. */
+  readonly hash: string
 }
 
-/**
- * What the stores know of a presented key: its record; `forged`, found out with no I/O; `unknown`, said by the Ledger,
- * or a record of another key; `unavailable`, nobody could say.
- */
-export type Found =
-  | { readonly kind: 'record'; readonly record: KeyRecord }
-  | { readonly kind: 'forged' | 'unknown' | 'unavailable' }
-
-/** Milliseconds. KV is asked first, the Ledger as well once KV is late, failing or has no record. */
-export const lookupTimes = { ledgerAskedAfterMs: 250, kvMs: 1_000, ledgerMs: 1_000 } as const
-
-type Answer =
-  | { readonly kind: 'record'; readonly record: KeyRecord }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'failing' }
-
-const failing = { kind: 'failing' } as const
-const late = { kind: 'late' } as const
-
-/**
- * Looks a key up in KV and, where KV cannot say, in the Ledger of its account. Never rejects.
- * @param awaited whether a request waits for it, so that the waits are noted
- */
-export async function lookUpKey(
+/** What a presented text names, if it was issued under this ring; null for anything else. No I/O. */
+export async function genuineKey(
   presented: string,
-  deps: KeyLookupDeps & { readonly ring: KeyRing },
-  scope: Scope,
-  awaited: boolean,
-): Promise<Found> {
+  ring: KeyRing,
+  digest: Digest,
+): Promise<GenuineKey | null> {
   const parts = parseKeyText(presented)
-  if (parts === null || !(await isGenuine(parts, deps.ring, deps.digest))) return { kind: 'forged' }
-  const hash = await keyHash(presented, deps.digest)
-  const noteWait = awaited ? (operation: Operation, ms: number) => scope.waited(operation, ms) : null
-  const answer = await askStores(parts.account, parts.id, deps, { scope, noteWait })
-  if (answer.kind === 'failing') return { kind: 'unavailable' }
-  if (answer.kind === 'none' || !equalText(answer.record.hash, hash)) return { kind: 'unknown' }
-  return answer
+  if (parts === null || !(await isGenuine(parts, ring, digest))) return null
+  return { account: parts.account, id: parts.id, hash: await keyHash(presented, digest) }
 }
 
-interface Noting {
-  readonly scope: Scope
-  readonly noteWait: ((operation: Operation, ms: number) => void) | null
+/** What KV says of a key: its record, none, or nothing that can be used. */
+export type Projected =
+  | { readonly kind: 'record'; readonly record: KeyRecord }
+  | { readonly kind: 'none' | 'failing' }
+
+/** How long KV is waited for. Milliseconds. */
+export const kvMs = 1_000
+
+/** How much longer others wait for a read than it may take; then the request that began it has died. */
+const overdueMs = 50
+
+/** Reads whose request died stay until their key is read again; this bounds them. */
+const readsMax = 1_000
+
+const failing: Projected = { kind: 'failing' }
+
+interface Reading {
+  readonly startedMs: number
+  readonly answer: Promise<Projected>
 }
 
-/** The first definitive answer: a record from either, or the Ledger's word that there is none. */
-async function askStores(
-  account: string,
-  id: string,
-  deps: KeyLookupDeps,
-  { scope, noteWait }: Noting,
-): Promise<Answer> {
-  const kvStartedMs = deps.clock.nowMs()
-  scope.count('kv')
-  const kv = within(deps.clock, lookupTimes.kvMs, askKv(account, id, deps), failing)
-  const early = await within(deps.clock, lookupTimes.ledgerAskedAfterMs, kv, late)
-  noteWait?.('kv', deps.clock.nowMs() - kvStartedMs)
-  if (early.kind === 'record') return early
+/** Key records as KV has them. Requests for the same record share a read, each with a timer of its own. */
+export class KeyProjection {
+  readonly #kv: Pick<KVNamespace, 'get'>
+  readonly #clock: Clock
+  readonly #reads = new Map<string, Reading>()
 
-  const ledgerStartedMs = deps.clock.nowMs()
-  scope.count('ledger')
-  const ledger = within(deps.clock, lookupTimes.ledgerMs, askLedger(account, id, deps), failing)
-  const first = await Promise.race([kv.then(recordOnly), ledger])
-  const answer = first.kind === 'failing' ? await otherAnswer(kv, ledger) : first
-  noteWait?.('ledger', deps.clock.nowMs() - ledgerStartedMs)
-  return answer
-}
+  constructor(kv: Pick<KVNamespace, 'get'>, clock: Clock) {
+    this.#kv = kv
+    this.#clock = clock
+  }
 
-/** KV may not have heard of a key yet, so only its records count. */
-function recordOnly(answer: Answer): Answer {
-  return answer.kind === 'record' ? answer : failing
-}
+  /** Never rejects, and takes 1 s at most (2 s where another request had begun the read and died). */
+  read(key: Pick<GenuineKey, 'account' | 'id'>, scope: Scope): Promise<Projected> {
+    const name = keyRecordName(key.account, key.id)
+    const reading = this.#reads.get(name)
+    const nowMs = this.#clock.nowMs()
+    if (reading === undefined || nowMs - reading.startedMs >= kvMs + overdueMs) return this.#lead(name, scope)
+    return this.#follow(name, reading, scope)
+  }
 
-async function otherAnswer(kv: Promise<Answer>, ledger: Promise<Answer>): Promise<Answer> {
-  const [fromKv, fromLedger] = await Promise.all([kv, ledger])
-  return fromLedger.kind === 'failing' ? recordOnly(fromKv) : fromLedger
-}
+  /** Begins a read that others may share; it is deferred, so that it outlives the request that began it. */
+  #lead(name: string, scope: Scope): Promise<Projected> {
+    const answer = this.#ask(name, scope)
+    const reading: Reading = { startedMs: this.#clock.nowMs(), answer }
+    this.#reads.set(name, reading)
+    const [oldest] = this.#reads.keys()
+    if (this.#reads.size > readsMax && oldest !== undefined) this.#reads.delete(oldest)
+    const landed = answer.finally(() => {
+      if (this.#reads.get(name) === reading) this.#reads.delete(name)
+    })
+    scope.defer(landed)
+    return answer
+  }
 
-async function askKv(account: string, id: string, { kv }: KeyLookupDeps): Promise<Answer> {
-  const options = { type: 'json', cacheTtl: keyRecordCacheSeconds } as const
-  const value: unknown = await kv.get(keyRecordName(account, id), options)
-  if (value === null) return { kind: 'none' }
-  return asAnswer(value)
-}
+  /** A promise whose request has died never settles; then this request reads for itself. */
+  async #follow(name: string, reading: Reading, scope: Scope): Promise<Projected> {
+    const leftMs = reading.startedMs + kvMs + overdueMs - this.#clock.nowMs()
+    return (await within(this.#clock, leftMs, reading.answer, null)) ?? this.#ask(name, scope)
+  }
 
-async function askLedger(account: string, id: string, { ledgers }: KeyLookupDeps): Promise<Answer> {
-  const answer = await ledgerStub(ledgers, account, firstGeneration).findKey(id)
-  if (answer.found === 'unknown') return { kind: 'none' }
-  return answer.found === 'key' ? asAnswer(answer.record) : failing
-}
+  #ask(name: string, scope: Scope): Promise<Projected> {
+    scope.count('kv')
+    return within(this.#clock, kvMs, this.#get(name), failing)
+  }
 
-function asAnswer(value: unknown): Answer {
-  const record = readRecord(value)
-  return record === null ? failing : { kind: 'record', record }
+  async #get(name: string): Promise<Projected> {
+    const value: unknown = await this.#kv.get(name, { type: 'json', cacheTtl: keyRecordCacheSeconds })
+    if (value === null) return { kind: 'none' }
+    const record = readRecord(value)
+    return record === null ? failing : { kind: 'record', record }
+  }
 }

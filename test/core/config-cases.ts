@@ -1,7 +1,5 @@
+import { type BadCase, badLimitCases, goodLimitCases } from './config-limit-cases.ts'
 import { type Draft, sampleDocument, withRoute, withTarget } from './config-samples.ts'
-
-/** A document that is wrong in one way: what it is, the path of the problem, and whether a schema can see it. */
-export type BadCase = readonly [name: string, document: unknown, path: string, bySchema: boolean]
 
 function withDocument(change: (draft: Draft) => void): Draft {
   const draft = sampleDocument()
@@ -237,6 +235,20 @@ export const badCases: readonly BadCase[] = [
   ['a keep-alive in milliseconds', streams({ keepAlive: 15_000 }), '$.routes[0].streams.keepAlive', true],
   ['a slip in streams', streams({ keepalive: true }), '$.routes[0].streams.keepalive', true],
   ['streams that are a word', withRoute({ streams: 'drain' }), '$.routes[0].streams', true],
+  ['a way of revoking of its own', streams({ onRevoke: 'wait' }), '$.routes[0].streams.onRevoke', true],
+  [
+    'a grace of two hours',
+    { ...sampleDocument(), gateway: { keyGraceSeconds: 7_200 } },
+    '$.gateway.keyGraceSeconds',
+    true,
+  ],
+  [
+    'a grace below nothing',
+    { ...sampleDocument(), gateway: { keyGraceSeconds: -1 } },
+    '$.gateway.keyGraceSeconds',
+    true,
+  ],
+  ...badLimitCases,
   ['opaque bodies by a flag', withRoute({ opaqueBodies: true }), '$.routes[0].opaqueBodies', true],
   [
     'a target whose usage is a word',
@@ -345,6 +357,9 @@ export const goodCases: readonly (readonly [name: string, document: unknown])[] 
   ['streams', streams({ onLeave: 'drain', usage: 'pass', keepAlive: true })],
   ['streams that never ask', streams({ onLeave: 'abort', usage: 'never', keepAlive: false })],
   ['streams that say nothing', streams({})],
+  ['streams that are cut', streams({ onRevoke: 'cut' })],
+  ['no grace', { ...sampleDocument(), gateway: { keyGraceSeconds: 0 } }],
+  ...goodLimitCases,
   ['opaque bodies that pass', withRoute({ opaqueBodies: 'pass' })],
   ['a cache', withRoute({ dialect: 'http', cache: { profile: 'full', setCookies: false, version: 'v1' } })],
   ['no cache', withRoute({ cache: null, llmCache: null })],

@@ -34,6 +34,7 @@ describe('a snapshot', () => {
       clientAddress: 'cloudflare',
       serverTiming: true,
       logSample: 0,
+      keyGraceMs: 60_000,
     })
   })
 

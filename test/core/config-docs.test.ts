@@ -12,6 +12,9 @@ import {
   defaultTimeouts,
 } from '../../src/core/config/defaults.ts'
 import { type InvalidConfig, parseConfig } from '../../src/core/config/parse.ts'
+import { limitFieldNames } from '../../src/core/limit/kinds/limit-form.ts'
+import { limitKind } from '../../src/core/limit/kinds/kinds.ts'
+import { limitKindNames } from '../../src/core/limit/spec.ts'
 import { chooseModel } from '../../src/core/llm/model-policy.ts'
 import { isRefusal } from '../../src/core/outcome.ts'
 import type { DialectName, Route, Target } from '../../src/core/config/types.ts'
@@ -56,10 +59,11 @@ function wordOrJson(cell: string): unknown {
 
 describe('the page on configuration says of', () => {
   it('the gateway what holds by default', () => {
-    const { logSample, ...others } = defaultGateway
+    const { logSample, keyGraceMs, ...others } = defaultGateway
     expect(defaultsBetween('### `gateway`', '### `upstreams`')).toEqual({
       ...others,
       'log.sample': logSample,
+      keyGraceSeconds: keyGraceMs / 1000,
     })
   })
 
@@ -120,9 +124,19 @@ describe('the page on configuration says of', () => {
   })
 
   it('prices what holds by default, and every setting', () => {
-    const said = defaultsBetween('### Prices and usage', '## How problems')
+    const said = defaultsBetween('### Prices and usage', '### Limits')
     expect(said).toEqual({ input: 'required', cachedInput: null, cacheWrite: null, output: 'required' })
     expect(Object.keys(said)).toEqual(Object.keys(schema.$defs.price.properties))
+  })
+
+  it('limits every setting, and the defaults that no kind has otherwise', () => {
+    const said = defaultsBetween('### Limits', '## How problems')
+    expect(Object.keys(said)).toEqual([...limitFieldNames(null), 'per'])
+    const kinds = limitKindNames.map(limitKind)
+    for (const { defaults } of kinds) expect(defaults.reserve).toBe(said['reserve'])
+    const periods = kinds.flatMap(({ fields }) => fields.periodSeconds?.fallback ?? [])
+    expect(new Set(periods)).toEqual(new Set([60]))
+    expect(said).toMatchObject({ per: 'key', periodSeconds: 'rates: `60`', burst: 'max' })
   })
 
   it('problems what they look like', () => {
@@ -147,6 +161,16 @@ it('the prices that the page shows are good ones', () => {
   const example = /```json\n(.*?)```/s.exec(page.slice(page.indexOf('### Prices and usage')))?.[1] ?? ''
   const document = { ...sampleDocument(), ...(JSON.parse(example) as object) }
   expect(parseConfig(document)).toMatchObject({ prices: { 'gpt-4o*': { output: 10_000_000 } } })
+})
+
+it('the limits that the page shows are good ones', () => {
+  const example = /```json\n(.*?)```/s.exec(page.slice(page.indexOf('### Limits')))?.[1] ?? ''
+  const { limits } = parsedRoute(withRoute(JSON.parse(example) as Record<string, unknown>))
+  expect(limits.map(({ per, spec }) => [per, spec.name, spec.max])).toEqual([
+    ['key', 'route-request-rate', 600],
+    ['key', 'five-hours', 1_000_000],
+    ['account', 'route-money-budget', 250_000_000],
+  ])
 })
 
 it('the rules on models that the page on LLM traffic shows are good ones and do what it says', async () => {
@@ -179,8 +203,10 @@ it('the schema names the defaults that the code has', () => {
     encodedSlash: { default: defaultRoute.encodedSlash },
     opaqueBodies: { default: defaultRoute.opaqueBodies },
   })
-  const { onLeave, usage, keepAlive } = streams.properties
-  expect([onLeave.default, usage.default, keepAlive.default]).toEqual(Object.values(defaultStreams))
+  expect(gateway.properties.keyGraceSeconds.default).toBe(defaultGateway.keyGraceMs / 1000)
+  const { onLeave, usage, keepAlive, onRevoke } = streams.properties
+  const said = [onLeave.default, usage.default, keepAlive.default, onRevoke.default]
+  expect(said).toEqual(Object.values(defaultStreams))
   expect(cors.properties.allowHeaders.default).toEqual(defaultCors.allowHeaders)
   expect(cors.properties.exposeHeaders.default).toEqual(defaultCors.exposeHeaders)
   expect(cors.properties.credentials.default).toBe(defaultCors.credentials)

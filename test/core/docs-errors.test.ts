@@ -18,6 +18,11 @@ const members = {
   upstreamStatus: 529,
   secret: 'NAME',
   retryAfter: null,
+  violated: ['rpm'],
+  waitMs: 1,
+  standings: [],
+  asked: 2,
+  max: 1,
 }
 
 const codes = [...catalogue.matchAll(/readonly refused: '(\w+)'/g)].map(([, code = '']) => code)

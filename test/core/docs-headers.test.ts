@@ -51,13 +51,13 @@ describe('the page on headers lists exactly', () => {
   it.each([
     [
       'openai',
-      '^(x-ratelimit-|openai-(organization|project)$)',
-      ['x-ratelimit-', 'openai-organization', 'openai-project'],
+      '^(ratelimit(-policy)?$|x-ratelimit-|openai-(organization|project)$)',
+      ['ratelimit', 'ratelimit-policy', 'x-ratelimit-', 'openai-organization', 'openai-project'],
     ],
     [
       'anthropic',
-      '^anthropic-(ratelimit-|organization-id$)',
-      ['anthropic-ratelimit-', 'anthropic-organization-id'],
+      '^(ratelimit(-policy)?$|anthropic-(ratelimit-|organization-id$))',
+      ['ratelimit', 'ratelimit-policy', 'anthropic-ratelimit-', 'anthropic-organization-id'],
     ],
   ] as const)('the account headers of %s', (name, rule, names) => {
     const { accountHeader } = dialectOf(name).headers

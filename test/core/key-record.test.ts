@@ -2,9 +2,21 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { judgeKey } from '../../src/core/key/judge.ts'
 import type { KeyRecord } from '../../src/core/key/key-record.ts'
+import type { LimitSpec } from '../../src/core/limit/spec.ts'
 import { backoffMs, dueNow, nextRoundMs } from '../../src/core/key/outbox.ts'
-import { newRecord, readRecord, revokeRecord } from '../../src/core/key/record-life.ts'
+import { changeRecord, newRecord, readRecord, revokeRecord } from '../../src/core/key/record-life.ts'
 
+const limit: LimitSpec = {
+  name: 'five-hours',
+  kind: 'token-window',
+  max: 1_000_000,
+  periodMs: 18_000_000,
+  burst: null,
+  calendar: null,
+  durability: 'strict',
+  onFailure: 'closed',
+  reserve: 'auto',
+}
 const models = { allow: ['small', 'org/*'], deny: ['org/secret'] }
 const issued = {
   id: 'id',
@@ -12,10 +24,14 @@ const issued = {
   name: 'n',
   scopes: ['s'],
   models,
+  limits: [limit],
+  strict: true,
   expiresAtMs: 2_000,
   createdAtMs: 1_000,
 }
 const fresh = newRecord('account', issued)
+/** Fields that records of the first layouts do not have. */
+const added = new Set(['models', 'limits', 'strict'])
 const row = (publishedAtMs: number) => ({ id: 'k', version: 2, publishedAtMs })
 
 describe('a key’s record', () => {
@@ -37,7 +53,7 @@ describe('a key’s record', () => {
   })
 
   test('names its holder until it expires or is revoked, and then refuses alike', () => {
-    const holder = { kind: 'key', account: 'account', keyId: 'id', scopes: ['s'], models }
+    const holder = { kind: 'key', account: 'account', keyId: 'id', scopes: ['s'], models, limits: [limit] }
     const invalid = { refused: 'key_invalid' }
     expect(judgeKey(fresh, 1_999)).toEqual(holder)
     expect(judgeKey({ ...fresh, expiresAtMs: null }, 1e15)).toEqual(holder)
@@ -51,8 +67,8 @@ describe('a key’s record', () => {
 
   test('is refused when any field is missing or of the wrong kind', () => {
     for (const field of Object.keys(fresh)) {
-      // Records of the first layout have no `models`; that is read below.
-      const wrong = field === 'models' ? [{}, true, Number.NaN] : [undefined, {}, true, Number.NaN]
+      // Records of the first layouts lack some fields; that is read below.
+      const wrong = added.has(field) ? [{}, Number.NaN, 'x'] : [undefined, {}, true, Number.NaN]
       for (const value of wrong) {
         expect(readRecord({ ...fresh, [field]: value }), `${field} ${typeof value}`).toBeNull()
       }
@@ -62,11 +78,40 @@ describe('a key’s record', () => {
     fc.assert(fc.property(fc.anything(), (value) => readRecord(value) === null))
   })
 
-  test('of the first layout, which knew no models, leaves models to the route', () => {
-    const { models: _models, ...first } = fresh
-    expect(readRecord(first)).toEqual({ ...fresh, models: null })
+  test('of the first layouts, which knew less, leaves models to the route and has no limits', () => {
+    const { models: _models, limits: _limits, strict: _strict, ...first } = fresh
+    expect(readRecord(first)).toEqual({ ...fresh, models: null, limits: [], strict: false })
     expect(readRecord({ ...fresh, models: null })).toEqual({ ...fresh, models: null })
   })
+
+  test('grows by a version with each change, and by none where nothing changes', () => {
+    const changed = changeRecord(fresh, { name: 'm', limits: [], expiresAtMs: null })
+    expect(changed).toEqual({ ...fresh, version: 2, name: 'm', limits: [], expiresAtMs: null })
+    expect(changeRecord(fresh, { name: fresh.name, limits: [{ ...limit }] })).toBe(fresh)
+    expect(changeRecord(fresh, {})).toBe(fresh)
+  })
+
+  test('is not changed any more once it is revoked', () => {
+    const revoked = revokeRecord(fresh, 1_500)
+    expect(changeRecord(revoked, { name: 'm' })).toBe(revoked)
+  })
+
+  test.each([
+    ['null', null],
+    ['an object', {}],
+    ['a kind of its own', [{ ...limit, kind: 'rpm' }]],
+    ['a maximum of 0', [{ ...limit, max: 0 }]],
+    ['a maximum of half a token', [{ ...limit, max: 0.5 }]],
+    ['no period', [{ ...limit, periodMs: undefined }]],
+    ['another calendar', [{ ...limit, calendar: 'week' }]],
+    ['a number for a name', [{ ...limit, name: 1 }]],
+    ['another failure', [limit, { ...limit, onFailure: 'pass' }]],
+  ])(
+    'is refused when its limits are or have %s, since a key with unread limits would be open',
+    (_, value) => {
+      expect(readRecord({ ...fresh, limits: value })).toBeNull()
+    },
+  )
 
   test.each([
     ['a list', []],
@@ -114,9 +159,10 @@ test('the stored layout of a record is this', () => {
     'expiresAtMs',
     'hash',
     'id',
+    'limits',
     'models',
     'name',
   ]
-  const rest: (keyof KeyRecord)[] = ['revokedAtMs', 'schema', 'scopes', 'state', 'version']
+  const rest: (keyof KeyRecord)[] = ['revokedAtMs', 'schema', 'scopes', 'state', 'strict', 'version']
   expect(Object.keys(fresh).toSorted()).toEqual([...fields, ...rest])
 })

@@ -42,6 +42,11 @@ const described = Object.entries(document.paths as Record<string, Json>).flatMap
     .map(([name, operation]) => ({ method: name.toUpperCase(), path, pattern, operation: operation as Json }))
 })
 
+/** Whether the gateway answers a path of its own without a key. */
+function isOpen(path: string): boolean {
+  return path === '/' || path === '/health'
+}
+
 function resolve(reference: string): Json {
   const steps = reference.replace(/^#\//, '').split('/')
   return steps.reduce((at, step) => at[step] as Json, document as Json)
@@ -59,7 +64,7 @@ describe('the OpenAPI document', () => {
     const configured = routes.flatMap((route) =>
       (route.methods.length === 0 ? anyMethod : route.methods).map((method) => `${method} ${route.path}`),
     )
-    const all = [...configured, 'GET /', 'GET /health'].toSorted()
+    const all = [...configured, 'GET /', 'GET /health', 'GET /stats', 'GET /v1/usage'].toSorted()
     expect(described.map(({ method, pattern }) => `${method} ${pattern}`).toSorted()).toEqual(all)
   })
 
@@ -69,7 +74,7 @@ describe('the OpenAPI document', () => {
       const match = matchRoute(buildRouteIndex(routes), asTarget(path.replaceAll(/\{\w+\}/g, 'x')), method)
       if (isRefusal(match) || match.kind === 'builtin') {
         expect(match).toMatchObject({ builtin: operation['operationId'] })
-        expect(operation['security']).toEqual([])
+        expect(operation['security']).toEqual(isOpen(path) ? [] : undefined)
         return
       }
       expect(match.route.path).toBe(pattern)
@@ -102,13 +107,16 @@ describe('the OpenAPI document', () => {
   })
 
   it.each(Object.values(dialects))('describes the errors of the $name dialect as they are', (dialect) => {
+    const limited = describeRefusal({ refused: 'limit_reached', violated: ['rpm'], waitMs: 1, standings: [] })
     const facts = describeRefusal({ refused: 'key_missing' })
     const { contentType, body } = dialect.errorBody(facts, 'id')
     const response = resolve(`#/components/responses/${responseNames[dialect.name]}Refused`)
     const content = response['content'] as Record<string, { schema: { $ref: string } }>
     expect(Object.keys(content)).toEqual([contentType])
     expect(Object.keys(response['headers'] as Json)).toEqual([dialect.requestIdHeader])
-    expectShape(resolve(content[contentType]!.schema.$ref), JSON.parse(body) as Json)
+    const schema = resolve(content[contentType]!.schema.$ref)
+    expectShape(schema, JSON.parse(body) as Json, 'required')
+    expectShape(schema, JSON.parse(dialect.errorBody(limited, 'id').body) as Json, 'all')
   })
 
   it('lists the codes that the gateway answers with, and no other', () => {
@@ -118,14 +126,14 @@ describe('the OpenAPI document', () => {
   })
 })
 
-/** Every member is described, and what is required is there. */
-function expectShape(schema: Json, value: Json): void {
+/** The members are exactly those that are required, or all that are described. */
+function expectShape(schema: Json, value: Json, members: 'required' | 'all'): void {
   const properties = schema['properties'] as Record<string, Json>
-  expect(Object.keys(value).toSorted()).toEqual(Object.keys(properties).toSorted())
-  expect(Object.keys(value).toSorted()).toEqual((schema['required'] as string[]).toSorted())
+  const expected = members === 'all' ? Object.keys(properties) : (schema['required'] as string[])
+  expect(Object.keys(value).toSorted()).toEqual(expected.toSorted())
   for (const [name, child] of Object.entries(value)) {
     const rule = properties[name] ?? {}
-    if (rule['properties'] !== undefined) expectShape(rule, child as Json)
+    if (rule['properties'] !== undefined) expectShape(rule, child as Json, members)
     if (rule['type'] === 'string') expect(child).toBeTypeOf('string')
   }
 }

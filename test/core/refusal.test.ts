@@ -1,6 +1,28 @@
 import { describe, expect, test } from 'vitest'
 import { dialectOf } from '../../src/core/dialect/dialect.ts'
+import type { LimitSpec } from '../../src/core/limit/spec.ts'
 import { describeRefusal, type Refusal } from '../../src/core/refusal.ts'
+
+const requestRate: LimitSpec = {
+  name: 'rpm',
+  kind: 'request-rate',
+  max: 60,
+  periodMs: 60_000,
+  burst: 60,
+  calendar: null,
+  durability: 'default',
+  onFailure: 'coast',
+  reserve: 'auto',
+}
+const moneyBudget: LimitSpec = {
+  ...requestRate,
+  name: 'usd',
+  kind: 'money-budget',
+  max: 5_000_000,
+  periodMs: null,
+  burst: null,
+  calendar: 'month',
+}
 
 const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused: R }> } = {
   malformed_request: { refused: 'malformed_request', detail: 'The path is odd; mend it.' },
@@ -14,6 +36,22 @@ const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused
   key_conflict: { refused: 'key_conflict' },
   keys_unavailable: { refused: 'keys_unavailable', retryAfterMs: 1500 },
   keys_not_configured: { refused: 'keys_not_configured' },
+  flooded: { refused: 'flooded', retryAfterMs: 10_000 },
+  limit_reached: {
+    refused: 'limit_reached',
+    violated: ['rpm', 'tok5h'],
+    waitMs: 1_234,
+    standings: [{ spec: requestRate, remaining: 0, resetMs: 60_000 }],
+  },
+  budget_exhausted: {
+    refused: 'budget_exhausted',
+    violated: ['usd'],
+    waitMs: null,
+    standings: [{ spec: moneyBudget, remaining: 120_000, resetMs: 60_000 }],
+  },
+  limit_too_small: { refused: 'limit_too_small', violated: ['tpm'], asked: 120_000, max: 100_000 },
+  model_not_priced: { refused: 'model_not_priced', model: 'm' },
+  limits_unavailable: { refused: 'limits_unavailable', retryAfterMs: 1_000 },
   body_too_large: { refused: 'body_too_large', bytesMax: 10 },
   body_too_slow: { refused: 'body_too_slow', afterMs: 10 },
   body_not_readable: { refused: 'body_not_readable', found: 'a body with a content-encoding' },
@@ -65,9 +103,59 @@ describe('every refusal in every dialect', () => {
 describe('headers of refusals', () => {
   test('405 names the methods, 503 says when to try again, 401 challenges', () => {
     expect(describeRefusal(refusals.method_not_allowed).headers).toEqual({ allow: 'GET, HEAD' })
-    expect(describeRefusal(refusals.keys_unavailable).headers).toEqual({ 'retry-after': '2' })
+    expect(describeRefusal(refusals.keys_unavailable).retryAfterMs).toBe(1_500)
     expect(describeRefusal(refusals.upstream_error).headers).toEqual({ 'retry-after': '7' })
     expect(describeRefusal(refusals.key_missing).headers).toHaveProperty('www-authenticate')
+  })
+})
+
+const limitBody = (name: 'openai' | 'anthropic' | 'http') =>
+  JSON.parse(dialectOf(name).errorBody(describeRefusal(refusals.limit_reached), 'rid').body) as object
+
+describe('refusals by limits', () => {
+  test('name the limits in the body, where the dialect has its code', () => {
+    const violated = { code: 'limit_reached', 'violated-policies': ['rpm', 'tok5h'] }
+    expect(limitBody('openai')).toMatchObject({ error: { ...violated, type: 'rate_limit_exceeded' } })
+    expect(limitBody('anthropic')).toMatchObject({ error: { ...violated, type: 'rate_limit_error' } })
+    expect(limitBody('http')).toMatchObject({
+      ...violated,
+      type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+      status: 429,
+    })
+  })
+
+  test('name them in events of streams too, and no other refusal does', () => {
+    for (const name of ['openai', 'anthropic', 'http'] as const) {
+      const dialect = dialectOf(name)
+      const event = (refusal: Refusal, path = '/v1/messages') =>
+        JSON.stringify(dialect.errorEvent(describeRefusal(refusal), 'rid', path).data)
+      expect(event(refusals.budget_exhausted)).toContain('"violated-policies":["usd"]')
+      expect(event(refusals.limit_too_small, '/v1/responses')).toContain('"violated-policies":["tpm"]')
+      expect(event(refusals.limits_unavailable)).not.toContain('violated-policies')
+    }
+  })
+
+  test('of money have the words that providers have for it', () => {
+    const facts = describeRefusal(refusals.budget_exhausted)
+    expect(JSON.parse(dialectOf('openai').errorBody(facts, 'rid').body)).toMatchObject({
+      error: { type: 'insufficient_quota' },
+    })
+    expect(JSON.parse(dialectOf('anthropic').errorBody(facts, 'rid').body)).toMatchObject({
+      error: { type: 'billing_error' },
+    })
+  })
+
+  test('say what is left and what to do', () => {
+    expect(describeRefusal(refusals.limit_reached).message).toBe(
+      'Too little is left of the limits `rpm`, `tok5h` (left: 0 of 60 requests); try again in 2 s.',
+    )
+    expect(describeRefusal(refusals.budget_exhausted).message).toBe(
+      'Too little is left of the limit `usd` (left: $0.12 of $5); waiting does not help; ask for a higher budget.',
+    )
+    expect(describeRefusal(refusals.limit_too_small).message).toContain('may come to 120000')
+    expect(describeRefusal({ refused: 'model_not_priced', model: null }).message).toContain(
+      'the model has no price',
+    )
   })
 })
 

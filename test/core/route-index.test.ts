@@ -130,6 +130,9 @@ describe('the gateway’s own paths', () => {
   it.each([
     ['GET', '/health', 'builtin health'],
     ['HEAD', '/health', 'builtin health'],
+    ['GET', '/stats', 'builtin stats'],
+    ['GET', '/v1/usage', 'builtin usage'],
+    ['POST', '/v1/usage', '/*'],
     ['GET', '/', 'builtin index'],
     ['POST', '/health', '/*'],
     ['GET', '/health/', '/*'],

@@ -45,7 +45,7 @@ function naive(routes: readonly Route[], { host, path, method }: Request): strin
     const ranks = [hostRank(route.host, host), pathRank(route.path, path)]
     return ranks.includes(null) ? [] : [{ route, ranks }]
   })
-  const own = path === '/health' || path === '/'
+  const own = ['/health', '/', '/stats', '/v1/usage'].includes(path)
   const replaced = matching.some(({ route }) => route.path === path)
   if (own && !replaced && (method === 'GET' || method === 'HEAD')) return 'builtin'
   const usable = matching.filter(({ route }) => !path.includes('%2F') || route.encodedSlash)

@@ -3,7 +3,7 @@ import type { Ending } from '../../src/core/stream/ending.ts'
 import { verdict, type StreamFacts } from '../../src/core/stream/verdict.ts'
 
 type Row = readonly [
-  StreamFacts['expired'],
+  StreamFacts['cut'],
   leaves: 'stays' | 'left',
   StreamFacts['upstream'],
   ending: Ending | null,
@@ -29,15 +29,27 @@ const table: readonly Row[] = [
   ['total_timeout', 'left', 'open', 'total_timeout'],
   ['total_timeout', 'left', 'ended', 'total_timeout'],
   ['total_timeout', 'left', 'failed', 'total_timeout'],
+  ['limit_reached', 'stays', 'open', 'limit_reached'],
+  ['limit_reached', 'stays', 'ended', 'limit_reached'],
+  ['limit_reached', 'stays', 'failed', 'limit_reached'],
+  ['limit_reached', 'left', 'open', 'limit_reached'],
+  ['limit_reached', 'left', 'ended', 'limit_reached'],
+  ['limit_reached', 'left', 'failed', 'limit_reached'],
+  ['stopped', 'stays', 'open', 'stopped'],
+  ['stopped', 'stays', 'ended', 'stopped'],
+  ['stopped', 'stays', 'failed', 'stopped'],
+  ['stopped', 'left', 'open', 'stopped'],
+  ['stopped', 'left', 'ended', 'stopped'],
+  ['stopped', 'left', 'failed', 'stopped'],
 ]
 
 it.each(table)(
-  'a body with time %s, whose client %s and whose upstream is %s: %s',
-  (expired, leaves, upstream, ending) => {
-    expect(verdict({ expired, clientLeft: leaves === 'left', upstream })).toBe(ending)
+  'a body cut by %s, whose client %s and whose upstream is %s: %s',
+  (cut, leaves, upstream, ending) => {
+    expect(verdict({ cut, clientLeft: leaves === 'left', upstream })).toBe(ending)
   },
 )
 
 it('the table has every combination once', () => {
-  expect(new Set(table.map((row) => row.slice(0, 3).join())).size).toBe(3 * 2 * 3)
+  expect(new Set(table.map((row) => row.slice(0, 3).join())).size).toBe(5 * 2 * 3)
 })

@@ -164,11 +164,11 @@ interface Privacy {
 const policies: Readonly<Record<DialectName, Privacy>> = {
   openai: {
     drop: words('cookie origin referer'),
-    account: /^(x-ratelimit-.*|openai-organization|set-cookie)$/,
+    account: /^(ratelimit|ratelimit-policy|x-ratelimit-.*|openai-organization|set-cookie)$/,
   },
   anthropic: {
     drop: words('cookie origin referer'),
-    account: /^(anthropic-(ratelimit-.*|organization-id)|set-cookie)$/,
+    account: /^(ratelimit|ratelimit-policy|anthropic-(ratelimit-.*|organization-id)|set-cookie)$/,
   },
   http: { drop: [], account: /^$/ },
 }

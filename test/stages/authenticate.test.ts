@@ -2,55 +2,29 @@ import { describe, expect, test } from 'vitest'
 import type { Route } from '../../src/core/config/types.ts'
 import type { KeyRecord } from '../../src/core/key/key-record.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
-import type { Exchange, Facts, KeySource } from '../../src/ports.ts'
+import type { KeySource, KnownKey, Prepaid } from '../../src/ports.ts'
 import { authenticate } from '../../src/stages/authenticate.ts'
-import { CountingScope } from '../support/counting-scope.ts'
+import { exchangeWith as exchange } from '../support/exchanges.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { keyRecordWith } from '../support/key-records.ts'
 import { routeWith } from '../support/routes.ts'
 
 const text = 'slc_k1_aaaaaaaaaa_1111111111_sssssssssssssssssssssS_mmmmmmmmmmmmmmmmM'
 const clock = new FakeClock()
-const record: KeyRecord = {
-  schema: 1,
-  account: 'aaaaaaaaaa',
-  id: '1111111111',
-  name: 'a key',
-  version: 1,
-  state: 'active',
-  hash: '',
-  scopes: ['chat'],
-  models: { allow: ['small'], deny: [] },
-  createdAtMs: 0,
-  expiresAtMs: null,
-  revokedAtMs: null,
-}
+const record = keyRecordWith({ scopes: ['chat'], models: { allow: ['small'], deny: [] } })
 const holder = {
   kind: 'key',
   account: 'aaaaaaaaaa',
   keyId: '1111111111',
   scopes: ['chat'],
   models: { allow: ['small'], deny: [] },
+  limits: [],
+  prepaid: null,
 }
 const anonymous = { kind: 'anonymous' }
 
-function exchange(headers: Record<string, string>, query = ''): Exchange {
-  const facts: Facts = {
-    route: null,
-    account: null,
-    keyId: null,
-    target: null,
-    upstreamRequestId: null,
-    upstreamStatus: null,
-    cache: null,
-  }
-  return Object.assign(new CountingScope(), {
-    request: new Request('https://gateway.example/', { headers }),
-    id: 'id',
-    startedMs: clock.nowMs(),
-    target: { scheme: 'https' as const, host: 'gateway.example', path: '/', query, encodedSlash: false },
-    signal: new AbortController().signal,
-    facts,
-  })
+function known(of: KeyRecord, prepaid: Prepaid | null = null): KnownKey {
+  return { record: of, prepaid }
 }
 
 function route(auth: Route['auth']): Route {
@@ -58,15 +32,15 @@ function route(auth: Route['auth']): Route {
 }
 
 class FakeKeys implements KeySource {
-  asked: string[] = []
-  readonly answer: Outcome<KeyRecord> | Promise<Outcome<KeyRecord>>
+  asked: [string, Route][] = []
+  readonly answer: Outcome<KnownKey> | Promise<Outcome<KnownKey>>
 
-  constructor(answer: Outcome<KeyRecord> | Promise<Outcome<KeyRecord>> = record) {
+  constructor(answer: Outcome<KnownKey> | Promise<Outcome<KnownKey>> = known(record)) {
     this.answer = answer
   }
 
-  find(presented: string): Outcome<KeyRecord> | Promise<Outcome<KeyRecord>> {
-    this.asked.push(presented)
+  find(presented: string, on: Route): Outcome<KnownKey> | Promise<Outcome<KnownKey>> {
+    this.asked.push([presented, on])
     return this.answer
   }
 }
@@ -77,15 +51,21 @@ describe('authenticate', () => {
   test('a key in memory is judged with no promise, and the record will name it', () => {
     const keys = new FakeKeys()
     const x = exchange(withKey)
-    expect(authenticate(x, route('required'), { keys, clock })).toEqual(holder)
-    expect([keys.asked, x.facts.account, x.facts.keyId]).toEqual([[text], 'aaaaaaaaaa', '1111111111'])
+    const required = route('required')
+    expect(authenticate(x, required, { keys, clock })).toEqual(holder)
+    expect([keys.asked, x.facts.account, x.facts.keyId]).toEqual([
+      [[text, required]],
+      'aaaaaaaaaa',
+      '1111111111',
+    ])
   })
 
-  test('a key that has to be looked up is judged when it is there', async () => {
-    const keys = new FakeKeys(Promise.resolve(record))
+  test('a key that has to be looked up is judged when it is there, and hands on what was taken', async () => {
+    const prepaid: Prepaid = { need: { id: 'n', takes: [], violated: [], waitMs: null, limits: [] } }
+    const keys = new FakeKeys(Promise.resolve(known(record, prepaid)))
     const found = authenticate(exchange(withKey), route('required'), { keys, clock })
     expect(found).toBeInstanceOf(Promise)
-    expect(await found).toEqual(holder)
+    expect(await found).toEqual({ ...holder, prepaid })
   })
 
   test.each<[Route['auth'], Record<string, string>, unknown]>([
@@ -104,12 +84,12 @@ describe('authenticate', () => {
   })
 
   test('unknown, revoked, expired, malformed and too long are one and the same answer', async () => {
-    const invalid: Outcome<KeyRecord> = { refused: 'key_invalid' }
+    const invalid: Outcome<KnownKey> = { refused: 'key_invalid' }
     const answers: FakeKeys[] = [
       new FakeKeys(invalid),
       new FakeKeys(Promise.resolve(invalid)),
-      new FakeKeys({ ...record, state: 'revoked' }),
-      new FakeKeys({ ...record, expiresAtMs: clock.nowMs() }),
+      new FakeKeys(known({ ...record, state: 'revoked' })),
+      new FakeKeys(known({ ...record, expiresAtMs: clock.nowMs() })),
     ]
     for (const keys of answers) {
       for (const auth of ['required', 'optional'] as const) {
@@ -121,7 +101,7 @@ describe('authenticate', () => {
   })
 
   test('a key that nobody can judge is not invalid, also where keys are optional', async () => {
-    const unavailable: Outcome<KeyRecord> = { refused: 'keys_unavailable', retryAfterMs: 1_000 }
+    const unavailable: Outcome<KnownKey> = { refused: 'keys_unavailable', retryAfterMs: 1_000 }
     for (const auth of ['required', 'optional'] as const) {
       const keys = new FakeKeys(Promise.resolve(unavailable))
       expect(await authenticate(exchange(withKey), route(auth), { keys, clock })).toEqual(unavailable)

@@ -20,7 +20,7 @@ export interface GatewayOptions {
   readonly settings?: Readonly<Record<string, unknown>>
   /** Prices of models, in place of those of the project's configuration. */
   readonly prices?: Readonly<Record<string, unknown>>
-  readonly rig?: Pick<RigOptions, 'durableFaults' | 'port'>
+  readonly rig?: Pick<RigOptions, 'durableFaults' | 'port' | 'isolates'>
 }
 
 /** What a key is made with, beyond its name. */
@@ -28,6 +28,8 @@ interface KeyWish {
   readonly scopes?: readonly string[]
   readonly models?: { readonly allow?: readonly string[]; readonly deny?: readonly string[] }
   readonly expiresAtMs?: number
+  readonly limits?: readonly Readonly<Record<string, unknown>>[]
+  readonly strict?: boolean
 }
 
 export interface TestKey {

@@ -16,6 +16,8 @@ export interface Way {
   /** Members of the body. */
   readonly more: object
   readonly usage: 'strip' | 'never'
+  /** Whether the key's tokens are reserved in slices, of which there are enough. */
+  readonly sliced?: true
 }
 
 const asking = { stream_options: { include_usage: true } }
@@ -27,6 +29,8 @@ export const ways: readonly Way[] = [
   { name: 'chat, nobody asks for usage', format: chat, tier: 'tap', more: {}, usage: 'never' },
   { name: 'Responses', format: responses, tier: 'tap', more: {}, usage: 'strip' },
   { name: 'Messages', format: messages, tier: 'tap', more: {}, usage: 'strip' },
+  { name: 'chat in slices', format: chat, tier: 'pump', more: {}, usage: 'strip', sliced: true },
+  { name: 'Messages in slices', format: messages, tier: 'pump', more: {}, usage: 'strip', sliced: true },
 ]
 
 /** Of the prompt of every format. */
@@ -46,6 +50,8 @@ export const totalMs = 500
 export interface LlmLedger {
   readonly up: GatedUpstream
   readonly gateway: GatewayUnderTest
+  /** A key whose tokens are reserved in slices. */
+  readonly slicedKey: string
   close(): Promise<void>
 }
 
@@ -78,9 +84,12 @@ export async function startLlmLedger(): Promise<LlmLedger> {
     upstreams: Object.fromEntries(upstreams) as Record<string, unknown>,
     routes,
   })
+  const budget = { kind: 'token-budget', name: 'day', max: 1_000_000_000, calendar: 'day', reserve: 'slices' }
+  const { key: slicedKey } = await gateway.newKey({ limits: [budget] })
   return {
     up,
     gateway,
+    slicedKey,
     async close() {
       await gateway.close()
       await up.close()
@@ -119,7 +128,7 @@ const isUsageChunk = (event: string): boolean => event.includes('"choices":[]')
 
 /** Runs a stream to its pause, lets the turn happen, and waits until the client's side has ended. */
 export async function run(
-  { up, gateway }: LlmLedger,
+  { up, gateway, slicedKey }: LlmLedger,
   { way, policy, pauseAt, sequel, turn }: Scene,
 ): Promise<Run> {
   const mark = randomUUID()
@@ -128,7 +137,7 @@ export async function run(
   const { format, more, usage } = way
   const request = llmRequest(format, {
     prefix: `/${policy}-${usage}-${format.dialect}`,
-    key: gateway.key,
+    key: way.sliced === true ? slicedKey : gateway.key,
     more: { ...more, model, stream: true },
   })
   const connection = await RawConnection.open(gateway)

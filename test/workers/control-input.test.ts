@@ -12,7 +12,14 @@ beforeAll(async () => {
   const admin = realAdmin()
   account = accepted(await admin.createAccount({ name: 'acme', region: 'weur' })).id
   const issued = accepted(
-    await admin.createKey(account, { name: 'k', scopes: [], models: null, expiresAtMs: null }),
+    await admin.createKey(account, {
+      name: 'k',
+      scopes: [],
+      models: null,
+      limits: [],
+      strict: false,
+      expiresAtMs: null,
+    }),
   )
   keyId = issued.record.id
   clientKey = issued.text
@@ -26,7 +33,10 @@ const operations: [string, string][] = [
   ['POST', '/accounts/ACCOUNT/keys'],
   ['GET', '/accounts/ACCOUNT/keys'],
   ['GET', '/accounts/ACCOUNT/keys/KEY'],
+  ['PATCH', '/accounts/ACCOUNT/keys/KEY'],
   ['DELETE', '/accounts/ACCOUNT/keys/KEY'],
+  ['GET', '/accounts/ACCOUNT/limits'],
+  ['PUT', '/accounts/ACCOUNT/limits'],
   ['GET', '/config'],
   ['GET', '/nothing'],
   ['PUT', '/accounts'],
@@ -102,8 +112,10 @@ test('a path that does not exist is 404, a method that it does not take 405 with
   }
   const put = await send('PUT', path('/accounts/ACCOUNT/keys'))
   expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, POST'])
-  const patch = await send('PATCH', path('/accounts/ACCOUNT/keys/KEY'))
-  expect([patch.status, patch.headers.get('allow')]).toEqual([405, 'GET, DELETE'])
+  const post = await send('POST', path('/accounts/ACCOUNT/keys/KEY'))
+  expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, PATCH, DELETE'])
+  const patch = await send('PATCH', path('/accounts/ACCOUNT/limits'))
+  expect([patch.status, patch.headers.get('allow')]).toEqual([405, 'GET, PUT'])
 })
 
 test('everything that is wrong with a body is told at once', async () => {
@@ -196,9 +208,38 @@ test.each([
   { name: 'k', models: { deny: null } },
   { name: 'k', models: { deny: [], denied: [] } },
   { name: 'k', models: { allow: Array.from({ length: 201 }, (_, index) => `m${index}`) } },
-])('a key is not made from %j', async (json) => {
-  const response = await controlWith().send('POST', path('/accounts/ACCOUNT/keys'), { json })
-  expect(response.status).toBe(400)
+  { name: 'k', strict: 'yes' },
+  { name: 'k', strict: 1 },
+  { name: 'k', limits: { kind: 'request-rate', max: 1 } },
+  { name: 'k', limits: [{ kind: 'request-rate' }] },
+  { name: 'k', limits: [{ kind: 'request-rate', max: 1, per: 'account' }] },
+  { name: 'k', limits: [{ kind: 'request-rate', max: 1, periodMs: 1 }] },
+  {
+    name: 'k',
+    limits: Array.from({ length: 17 }, (_, at) => ({ kind: 'request-rate', max: 1, name: `l${at}` })),
+  },
+])('a key is not made from %j, and none is changed so', async (json) => {
+  const { send } = controlWith()
+  const made = await send('POST', path('/accounts/ACCOUNT/keys'), { json })
+  expect(made.status).toBe(400)
+  if (!('name' in json)) return
+  const changed = await send('PATCH', path('/accounts/ACCOUNT/keys/KEY'), { json })
+  expect(changed.status).toBe(400)
+  const key = await send('GET', path('/accounts/ACCOUNT/keys/KEY'))
+  expect(await key.json()).toMatchObject({ version: 1 })
+})
+
+test.each([
+  [{}, '$.limits'],
+  [{ limits: 1 }, '$.limits'],
+  [{ limits: [{ kind: 'token-window', max: 0, periodSeconds: 5 }] }, '$.limits[0].max'],
+  [{ limits: [{ kind: 'money-budget', maxUsd: 1, calendar: 'week' }] }, '$.limits[0].calendar'],
+  [{ limits: [], more: 1 }, '$.more'],
+  [[], '$'],
+])('limits of an account are not set from %j', async (json, at) => {
+  const response = await controlWith().send('PUT', path('/accounts/ACCOUNT/limits'), { json })
+  const problem: ProblemView = await response.json()
+  expect([response.status, problem.problems?.map((one) => one.path)]).toEqual([400, [at]])
 })
 
 test.each([
@@ -241,7 +282,7 @@ test('500 bodies of any kind never make a 5xx', async () => {
   const text = fc.oneof(
     fc.json(),
     fc.string({ unit: 'binary' }),
-    fc.record({ name: fc.anything(), region: fc.anything(), scopes: fc.anything() }).map((value) => {
+    fc.record({ name: fc.anything(), region: fc.anything(), limits: fc.anything() }).map((value) => {
       try {
         return JSON.stringify(value)
       } catch {
@@ -250,10 +291,16 @@ test('500 bodies of any kind never make a 5xx', async () => {
     }),
     fc.dictionary(fc.string(), fc.jsonValue()).map((value) => JSON.stringify(value)),
   )
+  const targets = [
+    ['POST', '/accounts'],
+    ['POST', path('/accounts/ACCOUNT/keys')],
+    ['PUT', path('/accounts/ACCOUNT/limits')],
+    ['PATCH', path('/accounts/ACCOUNT/keys/KEY')],
+  ]
   const statuses = new Map<number, number>()
   for (const [index, body] of fc.sample(text, { numRuns: 500, seed: 7 }).entries()) {
-    const target = index % 2 === 0 ? '/accounts' : path('/accounts/ACCOUNT/keys')
-    const response = await send('POST', target, {
+    const [method, target = ''] = targets[index % targets.length] ?? []
+    const response = await send(method ?? '', target, {
       body: body ?? '',
       headers: { 'content-type': 'application/json' },
     })

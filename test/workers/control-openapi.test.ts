@@ -12,8 +12,8 @@ let key: string
 beforeAll(async () => {
   const admin = realAdmin()
   account = accepted(await admin.createAccount({ name: 'acme', region: 'weur' })).id
-  key = accepted(await admin.createKey(account, { name: 'k', scopes: [], models: null, expiresAtMs: null }))
-    .record.id
+  const wish = { name: 'k', scopes: [], models: null, limits: [], strict: false, expiresAtMs: null }
+  key = accepted(await admin.createKey(account, wish)).record.id
 })
 
 test.each(documented)('$path takes the documented methods and no others', async ({ path, operations }) => {
@@ -35,10 +35,11 @@ test.each(documented)('$path takes the documented methods and no others', async 
 
 test('documented objects have exactly the fields that are sent', async () => {
   const { send } = controlWith()
-  const { Account, Key, Config } = page.components.schemas
+  const { Account, Key, AccountLimits, Config } = page.components.schemas
   const answers: [string, { readonly required: readonly string[] }][] = [
     [`/accounts/${account}`, Account],
     [`/accounts/${account}/keys/${key}`, Key],
+    [`/accounts/${account}/limits`, AccountLimits],
     ['/config', Config],
   ]
   for (const [path, schema] of answers) {

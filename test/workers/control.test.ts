@@ -2,14 +2,20 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 import type { IssuedKeyView, KeyView, PageView } from '../../src/control/api.ts'
 import type { Account } from '../../src/core/key/account.ts'
+import { KeyCache } from '../../src/core/key/key-cache.ts'
 import { parseKeyText } from '../../src/core/key/key-text.ts'
+import type { Awaitable, Outcome } from '../../src/core/outcome.ts'
 import { keyRecordName } from '../../src/core/storage-layout.ts'
 import { clock } from '../../src/platform/clock.ts'
 import { digest } from '../../src/platform/digest.ts'
 import { createKeyAdmin } from '../../src/platform/key-admin.ts'
 import { createKeySource } from '../../src/platform/key-source.ts'
+import { LedgerLinks } from '../../src/platform/ledger-links.ts'
 import { random } from '../../src/platform/random.ts'
-import { CountingScope } from '../support/counting-scope.ts'
+import { noShield } from '../../src/platform/shield.ts'
+import { RequestLife } from '../../src/gateway/exchange.ts'
+import type { KnownKey } from '../../src/ports.ts'
+import { routeWith } from '../support/routes.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { controlWith } from './support/control.ts'
 import { dumpKv, dumpObject, realAdmin, testRing } from './support/objects.ts'
@@ -26,8 +32,15 @@ async function newKey(account: string, key: object = { name: 'k' }): Promise<Iss
   return made.json()
 }
 
-function freshSource() {
-  return createKeySource({ kv: env.KEYS, ledgers: env.LEDGER, ring: testRing(), digest, clock })
+/** What an isolate that knows nothing yet finds of a key. */
+function findAnew(text: string): Awaitable<Outcome<KnownKey>> {
+  const cache = new KeyCache()
+  const links = new LedgerLinks({ ledgers: env.LEDGER, clock, random }, (record) => cache.override(record))
+  const stores = { kv: env.KEYS, links, cache, ring: testRing() }
+  const source = createKeySource({ ...stores, shield: noShield, settings: () => null, digest, clock })
+  const target = { scheme: 'https', host: 'gateway.test', path: '/', query: '', encodedSlash: false } as const
+  const x = new RequestLife(new Request('https://gateway.test/'), target, { clock, random }, () => {})
+  return source.find(text, routeWith(), x)
 }
 
 describe('the life of an account and its keys', () => {
@@ -73,11 +86,10 @@ describe('the life of an account and its keys', () => {
   test('a new key works at once, before KV knows it, and a revoked one stops in a new isolate', async () => {
     const account = await newAccount()
     const { key: text, id } = await newKey(account.id)
-    expect(await freshSource().find(text, new CountingScope())).toMatchObject({ state: 'active', id })
+    expect(await findAnew(text)).toMatchObject({ record: { state: 'active', id } })
     await controlWith().send('DELETE', `/accounts/${account.id}/keys/${id}`)
     await vi.waitFor(
-      async () =>
-        expect(await freshSource().find(text, new CountingScope())).toMatchObject({ state: 'revoked' }),
+      async () => expect(await findAnew(text)).toMatchObject({ record: { state: 'revoked' } }),
       { timeout: 4_000 },
     )
   })
@@ -137,7 +149,14 @@ describe('the life of an account and its keys', () => {
     await registry.createAccount({ id: 'lostopen01', name: 'x', region: 'oc', generation: 1 })
     expect(await realAdmin().deleteAccount('lostopen01')).toMatchObject({ state: 'deleted' })
     expect(
-      await realAdmin().createKey('lostopen01', { name: 'x', scopes: [], models: null, expiresAtMs: null }),
+      await realAdmin().createKey('lostopen01', {
+        name: 'x',
+        scopes: [],
+        models: null,
+        limits: [],
+        strict: false,
+        expiresAtMs: null,
+      }),
     ).toEqual({
       refused: 'account_deleted',
     })

@@ -29,6 +29,8 @@ function issued(id: string): IssuedKey {
     name: `key ${id}`,
     scopes: ['chat'],
     models: null,
+    limits: [],
+    strict: false,
     expiresAtMs: null,
     createdAtMs: 1,
   }

@@ -10,9 +10,9 @@ const two = 'data: {"choices":[{"index":0,"delta":{"content":"b"}}]}\n\n'
 const usage = 'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
 const done = 'data: [DONE]\n\n'
 const ping = new TextDecoder().decode(dialectOf('openai').keepAlive)
-const asItIs: PumpEdits = { edit: (block) => block, keepAlive: null }
+const asItIs: PumpEdits = { edit: (block) => block, keepAlive: null, slices: null }
 const kept: PumpEdits = { ...asItIs, keepAlive: dialectOf('openai').keepAlive }
-const stripping: PumpEdits = { edit: withoutUsageChunk, keepAlive: null }
+const stripping: PumpEdits = { edit: withoutUsageChunk, keepAlive: null, slices: null }
 
 type Terms = Partial<StreamTerms> & { readonly totalMs?: number }
 

@@ -1,131 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { compileConfig } from '../../src/core/config/compile.ts'
-import type { ModelRules, Route } from '../../src/core/config/types.ts'
-import { TokenEstimator } from '../../src/core/llm/estimate.ts'
-import { isRefusal, type Outcome } from '../../src/core/outcome.ts'
-import type { RequestRecord } from '../../src/core/record.ts'
-import { canonicalTarget, type CanonicalTarget } from '../../src/core/route/canonical-target.ts'
-import { digest } from '../../src/platform/digest.ts'
-import { noPurgeSource } from '../../src/platform/no-purges.ts'
-import type { Deps } from '../../src/gateway/deps.ts'
-import { RequestLife } from '../../src/gateway/exchange.ts'
-import { handle, run } from '../../src/gateway/handle.ts'
-import type { Grant, ResponseCache, UpstreamAnswer, UpstreamCall } from '../../src/ports.ts'
-import { FakeClock } from '../support/fake-clock.ts'
-import { routeWith, targetWith } from '../support/routes.ts'
-
-/** Of no use to any route here: a route without a cache does not so much as look at it. */
-const untouched = new Proxy({} as ResponseCache, {
-  get(_, name) {
-    throw new Error(`the cache was asked for ${String(name)}`)
-  },
-})
-
-const secretTarget = targetWith({
-  dialect: 'openai',
-  secret: { secret: 'UP_KEY', header: 'authorization', prefix: 'Bearer ' },
-})
-const routes: readonly Route[] = [
-  routeWith({ id: 'open', path: '/open/*', auth: 'none' }),
-  routeWith({ id: 'listed', path: '/listed', rewrite: '/v1/models', dialect: 'openai' }, secretTarget),
-  routeWith({ id: 'llm', path: '/v1/*', dialect: 'openai', bodyBytesMax: 100 }, secretTarget),
-]
-
-const record = {
-  schema: 1,
-  account: 'acc',
-  id: 'kid',
-  name: 'k',
-  version: 1,
-  state: 'active',
-  hash: '',
-  scopes: ['profile'],
-  models: null,
-  createdAtMs: 0,
-  expiresAtMs: null,
-  revokedAtMs: null,
-} as const
-
-const timer = { set() {}, stop() {} }
-
-/** Real stages over I/O that counts, answers at once and settles nothing by itself. */
-class FakeWorld {
-  readonly calls: UpstreamCall[] = []
-  readonly records: RequestRecord[] = []
-  readonly bugs: string[] = []
-  readonly grants: string[] = []
-  readonly deferred: Promise<unknown>[] = []
-  readonly clock = new FakeClock()
-  /** Rules of the one key there is. */
-  models: ModelRules | null = null
-  upstream: (call: UpstreamCall) => Promise<Outcome<UpstreamAnswer>> = () =>
-    Promise.resolve({ response: new Response(null, { status: 204 }), abort() {}, remainingMs: 1000, timer })
-
-  get deps(): Deps {
-    const snapshot = compileConfig(
-      {
-        settings: { name: 'gw', clientAddress: 'none', serverTiming: true, logSample: 1 },
-        routes,
-        prices: { 'm*': { input: 1_000_000, cachedInput: null, cacheWrite: null, output: 2_000_000 } },
-      },
-      0,
-    )
-    const grant: Grant = {
-      settle: (usage, ending) => this.grants.push(`settle ${JSON.stringify(usage)} ${ending}`),
-      extend: () => true,
-      release: () => this.grants.push('release'),
-    }
-    return {
-      config: { snapshot: () => snapshot },
-      keys: {
-        find: (text) =>
-          text === 'slc_known' ? { ...record, models: this.models } : { refused: 'key_invalid' },
-      },
-      limiter: { admit: () => grant },
-      estimator: new TokenEstimator(),
-      upstreams: {
-        call: (call, scope) => {
-          scope.count('upstream')
-          this.calls.push(call)
-          return this.upstream(call)
-        },
-        secret: (name) => (name === 'UP_KEY' ? 'sk-up' : null),
-      },
-      recorder: {
-        record: (made) => this.records.push(made),
-        bug: (id) => this.bugs.push(id),
-        misconfigured() {},
-      },
-      readiness: { check: async () => ({ keys: 'ok' }) },
-      cache: untouched,
-      purges: noPurgeSource,
-      digest,
-      clock: this.clock,
-      random: { bytes: (count) => new Uint8Array(count).fill(7), fraction: () => 0 },
-    }
-  }
-
-  life(request: Request): RequestLife {
-    return new RequestLife(request, target(request), this.deps, (work) => this.deferred.push(work))
-  }
-
-  handle(request: Request): Promise<Response> {
-    return handle(request, target(request), this.deps, (work) => this.deferred.push(work))
-  }
-}
-
-function target(request: Request): CanonicalTarget {
-  const found = canonicalTarget(request.url, null)
-  if (isRefusal(found)) throw new Error('not a target')
-  return found
-}
-
-const json = { 'content-type': 'application/json', 'content-length': '2' }
-
-function llmRequest(init: RequestInit = {}): Request {
-  const headers = { authorization: 'Bearer slc_known', ...json }
-  return new Request('http://gw.test/v1/chat/completions', { method: 'POST', headers, body: '{}', ...init })
-}
+import { run } from '../../src/gateway/handle.ts'
+import { answering, asking, failing, FakeWorld, json, llmRequest, timer } from './support/fake-world.ts'
 
 describe('the warm path', () => {
   const known = { headers: { authorization: 'Bearer slc_known' } }
@@ -159,8 +34,6 @@ describe('the warm path', () => {
     expect(world.deferred).toHaveLength(0)
   })
 })
-
-const failing = (refused: 'upstream_unreachable' | 'client_left') => () => Promise.resolve({ refused })
 
 describe('every request', () => {
   const cases: readonly [string, Request, Partial<FakeWorld>, number, string[]][] = [
@@ -218,20 +91,6 @@ describe('every request', () => {
     expect(world.grants).toEqual(['release'])
   })
 })
-
-/** A request for JSON as this one. */
-function asking(text: string): Request {
-  const headers = { 'x-api-key': 'slc_known', ...json, 'content-length': String(text.length) }
-  return llmRequest({ body: text, headers })
-}
-
-/** An upstream that answers in JSON of declared length. */
-function answering(body: unknown): FakeWorld['upstream'] {
-  const response = Response.json(body, {
-    headers: { 'content-length': String(JSON.stringify(body).length) },
-  })
-  return () => Promise.resolve({ response, abort() {}, remainingMs: 1000, timer })
-}
 
 describe('what an LLM answer used', () => {
   const usage = { prompt_tokens: 10, completion_tokens: 3, total_tokens: 13 }

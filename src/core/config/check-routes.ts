@@ -1,3 +1,4 @@
+import { limitKind } from '../limit/kinds/kinds.ts'
 import { parameterNames, patternShape, splitPattern } from '../route/path-pattern.ts'
 import { describeName, describeValue } from './describe-value.ts'
 import { note, type Place } from './place.ts'
@@ -16,6 +17,7 @@ export function checkRoutes(routes: readonly PlacedRoute[]): void {
     checkDialect(route, place)
     checkRewrite(route, place)
     checkCaches(route, place)
+    checkLimits(route, place)
   }
   checkDifferent(routes, 'an id that no other route has', ({ id }) => [[id, 'the id']])
   checkDifferent(routes, 'a host, path and method that no other route has', (route) => {
@@ -64,6 +66,18 @@ function checkRewrite({ path, rewrite }: Route, place: Place): void {
       note(at(place, 'rewrite'), 'only parameters of the path', `{${describeName(name)}}`)
   }
   if (template.rest && !pattern.rest) note(at(place, 'rewrite'), '`*` only when the path ends with it', '`*`')
+}
+
+/** Limits are counted by key and account; tokens are read of LLM bodies only. */
+function checkLimits({ auth, dialect, limits }: Route, place: Place): void {
+  if (limits.length > 0 && auth === 'none') {
+    note(at(place, 'limits'), 'no limits, since `auth` is "none" and limits are counted by key')
+  }
+  if (dialect !== 'http') return
+  const reserved = limits.find(({ spec }) => limitKind(spec.kind).taken === 'reservation')
+  if (reserved === undefined) return
+  const expected = 'limits on requests only, since `dialect` is "http" and tokens are not read of plain HTTP'
+  note(at(place, 'limits'), expected, `the kind ${reserved.spec.kind}`)
 }
 
 function checkDifferent(

@@ -39,6 +39,7 @@ export const defaultGateway: GatewaySettings = {
   clientAddress: 'cloudflare',
   serverTiming: true,
   logSample: 1,
+  keyGraceMs: 60_000,
 }
 
 export const defaultKeySources: readonly KeySourceName[] = ['authorization', 'x-api-key']
@@ -54,7 +55,12 @@ export const defaultRoute = {
 } as const
 
 /** What a route does with event streams. */
-export const defaultStreams: StreamPolicy = { onLeave: 'abort', usage: 'strip', keepAlive: false }
+export const defaultStreams: StreamPolicy = {
+  onLeave: 'abort',
+  usage: 'strip',
+  keepAlive: false,
+  onRevoke: 'finish',
+}
 
 /** What a route with `cors` allows beyond its origins. */
 export const defaultCors = {

@@ -1,6 +1,6 @@
 import { defaultGateway } from './defaults.ts'
 import { optional, type Place, readFields } from './place.ts'
-import { flag, oneOf, share, textThat } from './readers.ts'
+import { flag, integerBetween, oneOf, share, textThat } from './readers.ts'
 import type { GatewaySettings } from './types.ts'
 
 /** A pseudonym as `Via` takes one, without what would need quoting. */
@@ -21,10 +21,17 @@ export function parseGateway(place: Place): GatewaySettings {
     ),
     serverTiming: optional(field('serverTiming'), flag, defaultGateway.serverTiming),
     logSample: parseLogSample(field('log')),
+    keyGraceMs: parseKeyGrace(field('keyGraceSeconds')),
   }
 }
 
-const gatewayFields = ['name', 'clientAddress', 'serverTiming', 'log']
+const gatewayFields = ['name', 'clientAddress', 'serverTiming', 'log', 'keyGraceSeconds']
+const keyGraceSecondsMax = 3_600
+
+function parseKeyGrace(place: Place): number {
+  const fallback = defaultGateway.keyGraceMs / 1000
+  return optional(place, integerBetween(0, keyGraceSecondsMax), fallback) * 1000
+}
 
 function parseLogSample(place: Place): number {
   const field = place.value === undefined ? undefined : readFields(place, ['sample'])

@@ -1,12 +1,11 @@
 import type { ModelPrice, Prices } from '../llm/cost.ts'
+import { inMillionths } from './decimals.ts'
 import { note, optionalOrNull, type Place, readEntries, readFields, type Reader } from './place.ts'
 
 const pricesMax = 1_000
 /** USD for a million tokens. */
 const priceMax = 10_000
-const decimalsMax = 6
 const nameForm = /^[!-)+-~]{0,255}(?:[!-)+-~]|\*)$/
-const priceForm = /^(\d+)(?:\.(\d{1,6}))?$/
 
 /**
  * Prices of models, in USD for a million tokens, by model name or by a beginning of names with `*` after it.
@@ -38,11 +37,9 @@ const modelPrice: Reader<ModelPrice> = (place) => {
   return { input, cachedInput, cacheWrite, output }
 }
 
-/** Read from the decimal digits: times a million, `0.0375` is no whole number in floating point. */
 const usdPerMillion: Reader<number> = (place) => {
-  const { value } = place
-  const digits = typeof value === 'number' && value <= priceMax ? priceForm.exec(String(value)) : null
-  if (digits !== null) return Number(`${digits[1] ?? ''}${(digits[2] ?? '').padEnd(decimalsMax, '0')}`)
-  note(place, `USD for a million tokens: 0 to ${priceMax} with at most ${decimalsMax} decimals`)
+  const micros = inMillionths(place.value)
+  if (micros !== null && micros <= priceMax * 1_000_000) return micros
+  note(place, `USD for a million tokens: 0 to ${priceMax} with at most 6 decimals`)
   return undefined
 }

@@ -4,6 +4,7 @@ import { cachePolicy, llmCachePolicy } from './parse-cache.ts'
 import { defaultBodyBytesMax, defaultKeySources, defaultRoute } from './defaults.ts'
 import { describeName, describeValue } from './describe-value.ts'
 import { corsPolicy } from './parse-cors.ts'
+import { routeLimits } from './parse-limits.ts'
 import { parseHeaders } from './parse-headers.ts'
 import { parseStreams } from './parse-streams.ts'
 import { parseModels } from './parse-models.ts'
@@ -32,6 +33,7 @@ const policyFields = [
   'bodyMs',
   'headers',
   'cors',
+  'limits',
 ]
 const llmFields = ['models', 'streams', 'opaqueBodies']
 const cacheFields = ['cache', 'llmCache']
@@ -94,6 +96,7 @@ export function parseRoute(place: Place, upstreams: ReadonlyMap<string, ParsedUp
     requestHeaders: headers.request,
     responseHeaders: headers.response,
     cors: optionalOrNull(field('cors'), corsPolicy),
+    limits: optional(field('limits'), routeLimits, []),
     websocket: optional(field('websocket'), flag, defaultRoute.websocket),
     encodedSlash: optional(field('encodedSlash'), flag, defaultRoute.encodedSlash),
     models: parseModels(field('models')),

@@ -1,5 +1,6 @@
 import type { LlmCachePolicy } from '../cache/llm-policy.ts'
 import type { CachePolicy } from '../cache/policy.ts'
+import type { RouteLimit } from '../limit/spec.ts'
 
 /** The wire format of a route: decides error bodies, the error event of a stream, and (later) metering. */
 export type DialectName = 'openai' | 'anthropic' | 'http'
@@ -83,6 +84,8 @@ export interface StreamPolicy {
   readonly usage: 'strip' | 'pass' | 'never'
   /** Whether the dialect's comment or ping is sent after 15 s of silence. */
   readonly keepAlive: boolean
+  /** What becomes of a stream whose key is revoked: it finishes, or is cut within 5 s. */
+  readonly onRevoke: 'finish' | 'cut'
 }
 
 /** Host + path pattern + methods → upstream + policies. */
@@ -113,6 +116,7 @@ export interface Route {
   readonly encodedSlash: boolean
   readonly models: ModelPolicy
   readonly streams: StreamPolicy
+  readonly limits: readonly RouteLimit[]
   /** LLM bodies that are not plain JSON or a form: refused, or passed where no rule on models could be evaded. */
   readonly opaqueBodies: 'refuse' | 'pass'
   /** How answers to GET are cached; null where they are not. */
@@ -122,7 +126,7 @@ export interface Route {
 }
 
 /** What the gateway answers itself. A configured route with exactly the same path takes its place. */
-export type Builtin = 'health' | 'index'
+export type Builtin = 'health' | 'index' | 'stats' | 'usage'
 
 /** The gateway's own settings. */
 export interface GatewaySettings {
@@ -133,6 +137,8 @@ export interface GatewaySettings {
   readonly serverTiming: boolean
   /** Share of successful requests whose record is logged, 0 to 1; refusals and failures always are. */
   readonly logSample: number
+  /** How long a known key goes on while the Ledger does not answer, in milliseconds; 0: not at all. */
+  readonly keyGraceMs: number
 }
 
 /** One thing that is wrong with a configuration document. */

@@ -1,4 +1,6 @@
 import type { DialectName } from '../config/types.ts'
+import type { HeaderFields } from '../limit/headers.ts'
+import type { LimitStanding } from '../limit/standing.ts'
 import type { RefusalFacts } from '../refusal.ts'
 import { anthropic } from './anthropic.ts'
 import { http } from './http.ts'
@@ -36,6 +38,8 @@ export interface Dialect {
   readonly headers: DialectHeaders
   /** What keeps a silent stream alive, as this dialect's clients take it. */
   readonly keepAlive: Uint8Array
+  /** How limits stand, in the fields of the IETF draft and those of the dialect's providers; none without limits. */
+  limitHeaders(standings: readonly LimitStanding[], nowMs: number): HeaderFields
   errorBody(facts: RefusalFacts, requestId: string): ErrorBody
   /** @param path canonical path the upstream was asked for: one dialect may have several stream formats. */
   errorEvent(facts: RefusalFacts, requestId: string, path: string): ErrorEvent

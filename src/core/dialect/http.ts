@@ -1,15 +1,18 @@
+import { rateLimitFields } from '../limit/headers.ts'
 import type { RefusalFacts } from '../refusal.ts'
 import type { Dialect } from './dialect.ts'
+import { violatedPolicies } from './violated-policies.ts'
 
 /** RFC 9457 problem details. */
 function problem(facts: RefusalFacts, requestId: string) {
   return {
-    type: `urn:sluice:problem:${facts.code}`,
+    type: facts.problemType ?? `urn:sluice:problem:${facts.code}`,
     title: facts.title,
     status: facts.status,
     detail: facts.message,
     code: facts.code,
     request_id: requestId,
+    ...violatedPolicies(facts),
   }
 }
 
@@ -19,6 +22,7 @@ export const http: Dialect = {
   requestIdHeader: 'x-request-id',
   headers: { requestDrop: new Set(), acceptEncoding: null, tellsClient: true, accountHeader: null },
   keepAlive: new TextEncoder().encode(': ping\n'),
+  limitHeaders: (standings) => rateLimitFields(standings),
   errorBody: (facts, requestId) => ({
     contentType: 'application/problem+json',
     body: JSON.stringify(problem(facts, requestId)),

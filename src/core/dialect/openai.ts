@@ -1,13 +1,17 @@
+import { openAiLimitFields } from '../limit/headers-vendor.ts'
+import { rateLimitFields } from '../limit/headers.ts'
 import type { RefusalFacts } from '../refusal.ts'
 import type { Dialect } from './dialect.ts'
 import { llmHeaders } from './llm-headers.ts'
+import { violatedPolicies } from './violated-policies.ts'
 
 /** OpenAI's error types, by status (openai-node `APIError`). */
 function errorType(status: number): string {
+  if (status === 402) return 'insufficient_quota'
   if (status === 401) return 'authentication_error'
   if (status === 403) return 'permission_error'
   if (status === 404) return 'not_found_error'
-  if (status === 429) return 'rate_limit_error'
+  if (status === 429) return 'rate_limit_exceeded'
   return status >= 500 ? 'server_error' : 'invalid_request_error'
 }
 
@@ -18,6 +22,7 @@ function errorObject(facts: RefusalFacts, requestId: string) {
     param: null,
     code: facts.code,
     request_id: requestId,
+    ...violatedPolicies(facts),
   }
 }
 
@@ -25,8 +30,9 @@ function errorObject(facts: RefusalFacts, requestId: string) {
 export const openai: Dialect = {
   name: 'openai',
   requestIdHeader: 'x-request-id',
-  headers: llmHeaders(/^(x-ratelimit-|openai-(organization|project)$)/),
+  headers: llmHeaders(/^(ratelimit(-policy)?$|x-ratelimit-|openai-(organization|project)$)/),
   keepAlive: new TextEncoder().encode(': ping\n'),
+  limitHeaders: (standings) => ({ ...rateLimitFields(standings), ...openAiLimitFields(standings) }),
   errorBody: (facts, requestId) => ({
     contentType: 'application/json',
     body: JSON.stringify({ error: errorObject(facts, requestId) }),

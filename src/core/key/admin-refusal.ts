@@ -3,6 +3,7 @@ export type AdminRefusal =
   | { readonly refused: 'account_unknown' }
   | { readonly refused: 'account_deleted' }
   | { readonly refused: 'key_unknown' }
+  | { readonly refused: 'key_revoked' }
   /** The id is taken; a new one has to be drawn. */
   | { readonly refused: 'id_taken' }
   | { readonly refused: 'keys_not_configured' }

@@ -15,5 +15,6 @@ export function judgeKey(record: KeyRecord, nowMs: number): Outcome<KeyPrincipal
     keyId: record.id,
     scopes: record.scopes,
     models: record.models,
+    limits: record.limits,
   }
 }

@@ -3,112 +3,97 @@ import type { KeyRecord } from './key-record.ts'
 /** Sizes and times of a `KeyCache`; times in milliseconds. */
 export interface KeyCacheLimits {
   readonly entriesMax: number
-  /** How long a record is used without asking again. */
-  readonly ttlMs: number
-  /** The last part of the TTL, in which a use asks for a refresh. */
-  readonly refreshWindowMs: number
-  /** How long after its TTL a record goes on being used while refreshes fail. */
-  readonly graceMs: number
-  /** How long after a failed refresh the next one is due. */
-  readonly retryMs: number
-  /** How long a failed refresh is taken to mean that the next would fail too, so that nobody waits for it. */
-  readonly failureMs: number
   readonly unknownEntriesMax: number
   readonly unknownTtlMs: number
 }
 
 export const defaultKeyCacheLimits: KeyCacheLimits = {
   entriesMax: 1_000,
-  ttlMs: 30_000,
-  refreshWindowMs: 10_000,
-  graceMs: 60_000,
-  retryMs: 1_000,
-  failureMs: 5_000,
   unknownEntriesMax: 1_000,
   unknownTtlMs: 5_000,
 }
 
-interface Entry {
+/** A record in memory. */
+export interface HeldKey {
   readonly record: KeyRecord
+  /** Term of the account lease in which the Ledger was asked for it; null: it is KV's, and the Ledger said nothing. */
+  readonly term: object | null
+  /** When KV or the Ledger was asked for it last. */
   readonly readAtMs: number
-  failedAtMs: number | null
-}
-
-/** A record that may be used now, and whether a refresh is due. */
-export interface KeyHit {
-  readonly record: KeyRecord
-  readonly refreshDue: boolean
 }
 
 /**
  * Key records by the presented text, least recently used first out, so that a known key costs one look into a map.
- * Keys known not to exist are kept apart, so that they cannot push out real ones. Time is always an argument.
+ * Whether a record may be used is not said here: the lease of its account says so. Keys known not to exist are kept
+ * apart, so that they cannot push out real ones. Time is always an argument.
  */
 export class KeyCache {
   readonly #limits: KeyCacheLimits
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, HeldKey>()
+  /** Presented texts by account and id. */
+  readonly #texts = new Map<string, string>()
   readonly #unknown = new Map<string, number>()
 
   constructor(limits: KeyCacheLimits = defaultKeyCacheLimits) {
     this.#limits = limits
   }
 
-  /**
-   * A record that may be used without asking, `'unknown'` for a key known not to exist, or null: ask.
-   * Past its TTL a record is used only while refreshes are known to fail, and only for the grace.
-   */
-  get(presented: string, nowMs: number): KeyHit | 'unknown' | null {
-    const entry = this.#entries.get(presented)
-    if (entry === undefined) return this.#isUnknown(presented, nowMs) ? 'unknown' : null
-    const { ttlMs, refreshWindowMs, retryMs, failureMs } = this.#limits
-    const ageMs = nowMs - entry.readAtMs
-    const sinceFailureMs = entry.failedAtMs === null ? Infinity : nowMs - entry.failedAtMs
-    if (ageMs >= ttlMs && (sinceFailureMs >= failureMs || !this.#inGrace(entry, nowMs))) return null
+  /** What is held of a key; `'unknown'` for one known not to exist, null for one that nothing is known of. */
+  get(presented: string, nowMs: number): HeldKey | 'unknown' | null {
+    const held = this.#entries.get(presented)
+    if (held === undefined) return this.#isUnknown(presented, nowMs) ? 'unknown' : null
     this.#entries.delete(presented)
-    this.#entries.set(presented, entry)
-    return { record: entry.record, refreshDue: sinceFailureMs >= retryMs && ageMs >= ttlMs - refreshWindowMs }
+    this.#entries.set(presented, held)
+    return held
   }
 
-  /**
-   * Keeps a record that was asked for at `readAtMs`. An older version never overrides a newer one.
-   * @returns the record that is now held.
-   */
-  put(presented: string, record: KeyRecord, readAtMs: number): KeyRecord {
-    const held = this.#entries.get(presented)
-    const newest = held !== undefined && held.record.version > record.version ? held.record : record
-    const latestMs = Math.max(held?.readAtMs ?? readAtMs, readAtMs)
+  /** Keeps what was read of a key. An older version never overrides a newer one. @returns what is held now */
+  put(presented: string, read: HeldKey): HeldKey {
+    const before = this.#entries.get(presented)
+    const record = before === undefined ? read.record : newer(before.record, read.record)
+    const held: HeldKey = {
+      record,
+      term: read.term ?? before?.term ?? null,
+      readAtMs: Math.max(before?.readAtMs ?? read.readAtMs, read.readAtMs),
+    }
     this.#unknown.delete(presented)
     this.#entries.delete(presented)
-    this.#entries.set(presented, { record: newest, readAtMs: latestMs, failedAtMs: null })
-    dropOldest(this.#entries, this.#limits.entriesMax)
-    return newest
+    this.#entries.set(presented, held)
+    this.#texts.set(nameOf(record), presented)
+    this.#bound()
+    return held
+  }
+
+  /** Overrides what is held of a key by a newer record of it; a key that is not held is not taken in. */
+  override(record: KeyRecord): void {
+    const presented = this.#texts.get(nameOf(record))
+    const held = presented === undefined ? undefined : this.#entries.get(presented)
+    if (presented === undefined || held === undefined) return
+    this.#entries.set(presented, { ...held, record: newer(held.record, record) })
   }
 
   /** Notes that a key does not exist. */
   putUnknown(presented: string, nowMs: number): void {
-    this.#entries.delete(presented)
+    this.#forget(presented)
     this.#unknown.delete(presented)
     this.#unknown.set(presented, nowMs + this.#limits.unknownTtlMs)
-    dropOldest(this.#unknown, this.#limits.unknownEntriesMax)
-  }
-
-  /**
-   * Notes that nobody could be asked about a key.
-   * @returns the record that may still be used, or null when there is none or its grace is over.
-   */
-  refreshFailed(presented: string, nowMs: number): KeyRecord | null {
-    const entry = this.#entries.get(presented)
-    if (entry === undefined) return null
-    if (!this.#inGrace(entry, nowMs)) {
-      this.#entries.delete(presented)
-      return null
+    const [oldest] = this.#unknown.keys()
+    if (this.#unknown.size > this.#limits.unknownEntriesMax && oldest !== undefined) {
+      this.#unknown.delete(oldest)
     }
-    entry.failedAtMs = nowMs
-    return entry.record
   }
 
-  #inGrace(entry: Entry, nowMs: number): boolean {
-    return nowMs - entry.readAtMs < this.#limits.ttlMs + this.#limits.graceMs
+  #bound(): void {
+    const [oldest] = this.#entries.keys()
+    if (this.#entries.size > this.#limits.entriesMax && oldest !== undefined) this.#forget(oldest)
+  }
+
+  #forget(presented: string): void {
+    const held = this.#entries.get(presented)
+    if (held === undefined) return
+    this.#entries.delete(presented)
+    const name = nameOf(held.record)
+    if (this.#texts.get(name) === presented) this.#texts.delete(name)
   }
 
   #isUnknown(presented: string, nowMs: number): boolean {
@@ -120,8 +105,10 @@ export class KeyCache {
   }
 }
 
-function dropOldest(map: Map<string, unknown>, entriesMax: number): void {
-  if (map.size <= entriesMax) return
-  const oldest = map.keys().next()
-  if (oldest.done !== true) map.delete(oldest.value)
+function nameOf({ account, id }: KeyRecord): string {
+  return `${account}:${id}`
+}
+
+function newer(before: KeyRecord, read: KeyRecord): KeyRecord {
+  return before.version > read.version ? before : read
 }

@@ -1,4 +1,5 @@
 import type { ModelRules } from '../config/types.ts'
+import type { LimitSpec } from '../limit/spec.ts'
 
 /** A client credential of an account as the Ledger holds it and KV projects it. */
 export interface KeyRecord {
@@ -15,6 +16,9 @@ export interface KeyRecord {
   readonly scopes: readonly string[]
   /** Which models the key may use; null leaves it to the route. */
   readonly models: ModelRules | null
+  readonly limits: readonly LimitSpec[]
+  /** Whether every request asks the Ledger whether the key still holds. */
+  readonly strict: boolean
   readonly createdAtMs: number
   readonly expiresAtMs: number | null
   readonly revokedAtMs: number | null
@@ -25,5 +29,10 @@ export interface NewKey {
   readonly name: string
   readonly scopes: readonly string[]
   readonly models: ModelRules | null
+  readonly limits: readonly LimitSpec[]
+  readonly strict: boolean
   readonly expiresAtMs: number | null
 }
+
+/** What an operator changes of a key; what is left out stays. */
+export type KeyChange = Partial<NewKey>

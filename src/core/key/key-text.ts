@@ -46,6 +46,11 @@ export function formatKeyText(parts: KeyParts): string {
   return `${keyPrefix}${parts.ring}_${parts.account}_${parts.id}_${parts.secret}_${parts.mac}`
 }
 
+/** As much of a key as is no secret, for people to know it by. */
+export function publicPart({ ring, account, id }: KeyParts): string {
+  return `${keyPrefix}${ring}_${account}_${id}`
+}
+
 /** What the MAC of a key covers; `slc1` is the version of the format. */
 export function macInput(parts: Omit<KeyParts, 'mac'>): string {
   return `slc1|${parts.ring}|${parts.account}|${parts.id}|${parts.secret}`

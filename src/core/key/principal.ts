@@ -1,4 +1,5 @@
 import type { ModelRules } from '../config/types.ts'
+import type { LimitSpec } from '../limit/spec.ts'
 
 /** The holder of a key, as all later stages see it. */
 export interface KeyPrincipal {
@@ -7,4 +8,5 @@ export interface KeyPrincipal {
   readonly keyId: string
   readonly scopes: readonly string[]
   readonly models: ModelRules | null
+  readonly limits: readonly LimitSpec[]
 }

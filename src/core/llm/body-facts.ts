@@ -109,3 +109,18 @@ export function factsOf(values: ReadonlyMap<string, JsonValue | undefined>): Bod
     user: textOf('user'),
   }
 }
+
+/** Output tokens that the client allows each choice: the largest of what it says, for an upstream may obey any of them. */
+export function outputTokensMax({
+  maxTokens,
+  maxCompletionTokens,
+  maxOutputTokens,
+}: BodyFacts): number | null {
+  const said = [maxTokens, maxCompletionTokens, maxOutputTokens].filter((each) => each !== null)
+  return said.length === 0 ? null : Math.max(...said)
+}
+
+/** Answers that the client makes the model generate, also those it will not be shown. */
+export function choicesAsked({ n, bestOf }: BodyFacts): number {
+  return Math.max(n ?? 1, bestOf ?? 1)
+}

@@ -19,6 +19,8 @@ export interface PriceTable {
   readonly prefixes: ReadonlyMap<string, ModelPrice>
   /** Lengths of the prefixes, the longest first. */
   readonly prefixLengths: readonly number[]
+  /** No model costs more, in no part; null where none has a price. */
+  readonly dearest: ModelPrice | null
 }
 
 /** Money, or that nobody has set a price for the model. */
@@ -36,6 +38,18 @@ export function priceTable(prices: Prices): PriceTable {
     exact: new Map(entries.filter(([name]) => !name.endsWith('*'))),
     prefixes,
     prefixLengths: [...new Set([...prefixes.keys()].map(({ length }) => length))].toSorted((a, b) => b - a),
+    dearest: dearestOf(Object.values(prices)),
+  }
+}
+
+function dearestOf(prices: readonly ModelPrice[]): ModelPrice | null {
+  if (prices.length === 0) return null
+  const most = (part: (price: ModelPrice) => number) => Math.max(...prices.map(part))
+  return {
+    input: most(({ input }) => input),
+    cachedInput: most(({ input, cachedInput }) => cachedInput ?? input),
+    cacheWrite: most(({ input, cacheWrite }) => cacheWrite ?? input),
+    output: most(({ output }) => output),
   }
 }
 

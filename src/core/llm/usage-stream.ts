@@ -94,10 +94,10 @@ export class StreamUsage {
   }
 
   #take(event: JsonObject): void {
-    const { type, message, response } = event
+    const { type, message } = event
     if (terminalTypes.has(type)) this.#sawTerminal = true
     if (isError(event)) this.#endedWithError = true
-    for (const holder of [event, message, response]) this.model = textOf(memberOf(holder, 'model'))
+    this.model = namedModel(event)
     if (type === 'message_start') {
       this.#start = rawCounts(memberOf(message, 'usage'))
       return
@@ -111,6 +111,13 @@ export class StreamUsage {
     this.#last = all
     this.#outputIsFinal = totalsOf(reported).outputTokens !== null
   }
+}
+
+/** The model that an event of any of the formats names. */
+export function namedModel(event: JsonObject): string | null {
+  const { message, response } = event
+  const names = [response, message, event].map((holder) => textOf(memberOf(holder, 'model')))
+  return names.find((name) => name !== null && name !== '' && name.length <= modelLengthMax) ?? null
 }
 
 /** As the official clients judge: an event of that type, or any chunk with an `error`. */

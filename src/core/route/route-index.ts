@@ -40,6 +40,8 @@ interface Search extends MethodChoice {
 const gatewayPaths: ReadonlyMap<string, Builtin> = new Map([
   ['/health', 'health'],
   ['/', 'index'],
+  ['/stats', 'stats'],
+  ['/v1/usage', 'usage'],
 ])
 const noParams: Readonly<Record<string, string>> = Object.freeze({})
 

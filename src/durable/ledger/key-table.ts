@@ -9,11 +9,17 @@ export interface OutboxRow extends Unpublished {
   readonly record: string
 }
 
-type RecordRow = { record: string }
+/** A stored record, as JSON. */
+export type RecordRow = { record: string }
+
+/** Records kept in memory, so that a message about known keys reads no rows. */
+const memoryMax = 1_000
 
 /** The keys of one account in the Ledger's SQLite. A row whose version is above its published one is the outbox. */
 export class KeyTable {
   readonly #sql: SqlStorage
+  /** Records as they are stored, those asked for last at the end. */
+  readonly #memory = new Map<string, KeyRecord>()
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
@@ -34,9 +40,20 @@ export class KeyTable {
     this.#sql.exec(`CREATE INDEX IF NOT EXISTS active ON keys (id) WHERE state = 'active'`)
   }
 
+  /** Trusts nothing but the rows. */
+  reload(): void {
+    this.#memory.clear()
+  }
+
   find(id: string): KeyRecord | null {
+    const known = this.#memory.get(id)
+    if (known !== undefined) {
+      this.#memory.delete(id)
+      this.#memory.set(id, known)
+      return known
+    }
     const [row] = this.#sql.exec<RecordRow>('SELECT record FROM keys WHERE id = ?', id)
-    return row === undefined ? null : recordIn(row)
+    return row === undefined ? null : this.#remember(recordIn(row))
   }
 
   /** @returns false when the id is taken. */
@@ -52,6 +69,7 @@ export class KeyTable {
   }
 
   update(record: KeyRecord): void {
+    this.#memory.delete(record.id)
     this.#sql.exec(
       'UPDATE keys SET version = ?, state = ?, record = ? WHERE id = ? AND version < ?',
       record.version,
@@ -96,10 +114,19 @@ export class KeyTable {
       row.version,
     )
   }
+
+  #remember(record: KeyRecord): KeyRecord {
+    this.#memory.set(record.id, record)
+    if (this.#memory.size > memoryMax) {
+      const [oldest] = this.#memory.keys()
+      if (oldest !== undefined) this.#memory.delete(oldest)
+    }
+    return record
+  }
 }
 
-/** @throws {Error} when what is stored is no record: only this class writes it */
-function recordIn(row: RecordRow): KeyRecord {
+/** @throws {Error} when what is stored is no record: only `KeyTable` writes it */
+export function recordIn(row: RecordRow): KeyRecord {
   const record = readRecord(JSON.parse(row.record))
   if (record === null) throw new Error('a stored key record cannot be read')
   return record

@@ -1,38 +1,60 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Page, PageRequest } from '../../core/key/account.ts'
 import type { AdminOutcome } from '../../core/key/admin-refusal.ts'
-import type { KeyRecord } from '../../core/key/key-record.ts'
-import { dueNow, nextRoundMs } from '../../core/key/outbox.ts'
-import { newRecord, revokeRecord, type IssuedKey } from '../../core/key/record-life.ts'
-import { keyRecordName } from '../../core/storage-layout.ts'
+import type { KeyChange, KeyRecord } from '../../core/key/key-record.ts'
+import type { IssuedKey } from '../../core/key/record-life.ts'
+import type { SyncReply, SyncRequest } from '../../core/limit/messages.ts'
+import type { LimitSpec } from '../../core/limit/spec.ts'
+import type { AccountUsage, DayRange, KeyStanding, KeyUsage } from '../../core/usage/usage-report.ts'
 import type { Env } from '../../env.ts'
-import { AccountTable, type LedgerAccount } from './account-table.ts'
-import { KeyTable, type OutboxRow } from './key-table.ts'
+import { AccountKeys } from './account-keys.ts'
+import type { LedgerAccount } from './account-table.ts'
+import { Agenda } from './agenda.ts'
+import { Outbox } from './outbox.ts'
+import { newsFor } from './news.ts'
+import { nothingServed, Permits, refused } from './permits.ts'
+import { readRequest } from './read-request.ts'
+import { RestTimer } from './rest-timer.ts'
+import { Tables } from './tables.ts'
 
-/** Records written to KV in one round of the outbox. */
-const roundRowsMax = 50
+/** When housekeeping that failed is tried again. Milliseconds. */
+const retryAfterMs = 60_000
+
+/** What a Ledger that nobody opened says. */
+const nobody = { ...nothingServed, account: null, keys: [] } as const
 
 /** What the data plane is told of a key. */
 export type FoundKey = { readonly found: 'key'; readonly record: KeyRecord } | { readonly found: 'unknown' }
 
 /**
- * The one authority on an account's keys; KV is its projection. A change is written here together with an alarm, and
- * the alarm alone writes KV, so a change that was answered is never lost and never overtaken by an older one.
+ * The one authority on an account's keys, limits and usage; KV is a projection of its keys. Whatever is decided is
+ * decided synchronously and written in the same event, with an alarm for what is left to do: so a change that was
+ * answered is never lost and never overtaken by an older one.
  *
  * Messages are plain objects: a Worker and a Ledger one version apart understand each other, since neither minds
  * fields it does not know.
  */
 export class Ledger extends DurableObject<Env> {
-  readonly #accounts: AccountTable
-  readonly #keys: KeyTable
+  readonly #tables: Tables
+  readonly #keys: AccountKeys
+  readonly #outbox: Outbox
+  readonly #agenda: Agenda
+  readonly #rest = new RestTimer(() => this.#restNow())
+  /** Limits in memory, in the present life of the Ledger. */
+  #permits: Permits
   #account: LedgerAccount | null
-  #failedRounds = 0
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
-    this.#accounts = new AccountTable(ctx.storage.sql)
-    this.#keys = new KeyTable(ctx.storage.sql)
-    this.#account = this.#accounts.exists() ? this.#accounts.load() : null
+    const tables = new Tables(ctx.storage.sql)
+    const opened = tables.accounts.exists()
+    if (opened) ctx.storage.transactionSync(() => tables.create(Date.now()))
+    this.#tables = tables
+    this.#account = opened ? tables.accounts.load() : null
+    this.#keys = new AccountKeys(tables.keys, tables.news)
+    this.#outbox = new Outbox(tables.keys)
+    this.#agenda = new Agenda(ctx.storage)
+    this.#permits = new Permits(tables, crypto.randomUUID())
   }
 
   /** Makes this the Ledger of an account. Repeated, it changes nothing; a tombstone stays one. */
@@ -40,10 +62,9 @@ export class Ledger extends DurableObject<Env> {
     if (this.#account !== null) return this.#account
     const { id, region, generation } = account
     const opened: LedgerAccount = { id, region, generation, state: 'active' }
-    this.ctx.storage.transactionSync(() => {
-      this.#accounts.create()
-      this.#keys.create()
-      this.#accounts.save(opened)
+    this.#write(() => {
+      this.#tables.create(Date.now())
+      this.#tables.accounts.save(opened)
     })
     this.#account = opened
     return opened
@@ -51,10 +72,11 @@ export class Ledger extends DurableObject<Env> {
 
   /** @returns refusals `account_unknown`, `account_deleted`, `id_taken`. */
   async createKey(key: IssuedKey): Promise<AdminOutcome<KeyRecord>> {
-    if (this.#account === null) return { refused: 'account_unknown' }
-    if (this.#account.state === 'deleted') return { refused: 'account_deleted' }
-    const record = newRecord(this.#account.id, key)
-    if (!this.#keys.insert(record)) return { refused: 'id_taken' }
+    const account = this.#account
+    if (account === null) return { refused: 'account_unknown' }
+    if (account.state === 'deleted') return { refused: 'account_deleted' }
+    const record = this.#write(() => this.#keys.add(account.id, key))
+    if (record === null) return { refused: 'id_taken' }
     await this.#publishSoon()
     return record
   }
@@ -80,10 +102,32 @@ export class Ledger extends DurableObject<Env> {
   async revokeKey(keyId: string): Promise<AdminOutcome<KeyRecord>> {
     const record = this.getKey(keyId)
     if ('refused' in record) return record
-    const revoked = revokeRecord(record, Date.now())
-    if (revoked !== record) this.#keys.update(revoked)
+    const revoked = this.#write(() => this.#keys.revoke(record))
     await this.#publishSoon()
     return revoked
+  }
+
+  /**
+   * @returns the record as it is then, which for a revoked key is as it was; refusals `account_unknown`, `key_unknown`.
+   */
+  async updateKey(keyId: string, change: KeyChange): Promise<AdminOutcome<KeyRecord>> {
+    const record = this.getKey(keyId)
+    if ('refused' in record) return record
+    const changed = this.#write(() => this.#keys.change(record, change))
+    await this.#publishSoon()
+    return changed
+  }
+
+  /** The limits of all keys together. @returns refusal `account_unknown`. */
+  limits(): AdminOutcome<readonly LimitSpec[]> {
+    return this.#account === null ? { refused: 'account_unknown' } : this.#tables.news.terms().limits
+  }
+
+  /** Puts other limits in force. @returns them; refusals `account_unknown`, `account_deleted`. */
+  setLimits(limits: readonly LimitSpec[]): AdminOutcome<readonly LimitSpec[]> {
+    if (this.#account === null) return { refused: 'account_unknown' }
+    if (this.#account.state === 'deleted') return { refused: 'account_deleted' }
+    return this.#write(() => this.#tables.news.setLimits(limits))
   }
 
   /** Revokes every key and takes no new one ever again. @returns refusal `account_unknown`. */
@@ -91,43 +135,117 @@ export class Ledger extends DurableObject<Env> {
     const account = this.#account
     if (account === null) return { refused: 'account_unknown' }
     const deleted: LedgerAccount = { ...account, state: 'deleted' }
-    const nowMs = Date.now()
-    this.ctx.storage.transactionSync(() => {
-      this.#accounts.save(deleted)
-      for (const record of this.#keys.active()) this.#keys.update(revokeRecord(record, nowMs))
+    this.#write(() => {
+      this.#tables.accounts.save(deleted)
+      if (account.state === 'active') this.#keys.revokeAll()
     })
     this.#account = deleted
     await this.#publishSoon()
     return deleted
   }
 
-  /** One round of the outbox. Never throws: the runtime would give up after a few tries, the outbox never does. */
-  override async alarm(): Promise<void> {
-    if (this.#account === null) return
-    const due = dueNow(this.#keys.unpublished(roundRowsMax), Date.now())
-    const { id } = this.#account
-    const written = await Promise.all(due.map((row) => this.#publish(id, row)))
-    this.#failedRounds = written.includes(false) ? this.#failedRounds + 1 : 0
-    const [waiting] = this.#keys.unpublished(1)
-    const nextMs = nextRoundMs(waiting?.publishedAtMs ?? null, this.#failedRounds, Date.now())
-    // A change made while this round waited for KV has set an earlier one.
-    const setMs = await this.ctx.storage.getAlarm()
-    if (nextMs !== null && (setMs === null || setMs > nextMs)) await this.ctx.storage.setAlarm(nextMs)
+  /**
+   * What an isolate and the account have to say to each other: permits, reservations, settlements, and news of keys.
+   * Decided with no wait, and written before the reply leaves. A message that makes no sense, or comes from another
+   * version, gets a reply without permits.
+   */
+  sync(request: SyncRequest): SyncReply {
+    const message = readRequest(request)
+    const account = this.#account
+    const { seq, permits } = message
+    const reply = { v: 1, boot: this.#permits.boot, seq } as const
+    if (account === null) return { ...reply, ...nobody, needs: (permits?.needs ?? []).map(refused) }
+    const nowMs = Date.now()
+    const served =
+      permits === null
+        ? nothingServed
+        : this.#decide(() => this.#permits.serve(permits, account.state, nowMs))
+    if (permits !== null) this.#later(nowMs)
+    return { ...reply, ...served, ...newsFor(message, account, this.#tables, nowMs) }
   }
 
-  async #publish(account: string, row: OutboxRow): Promise<boolean> {
-    try {
-      await this.env.KEYS.put(keyRecordName(account, row.id), row.record)
-    } catch {
-      return false
-    }
-    this.#keys.markPublished(row, Date.now())
-    return true
+  /** How a key stands, for its holder. @returns refusals `account_unknown`, `key_unknown`. */
+  keyStanding(keyId: string): AdminOutcome<KeyStanding> {
+    const record = this.getKey(keyId)
+    return 'refused' in record ? record : this.#permits.reports.standing(record, Date.now())
+  }
+
+  /** A key's own usage. @returns refusals `account_unknown`, `key_unknown`. */
+  keyUsage(keyId: string, range: DayRange): AdminOutcome<KeyUsage> {
+    const record = this.getKey(keyId)
+    return 'refused' in record ? record : this.#permits.reports.ofKey(record, range, Date.now())
+  }
+
+  /** Usage of the whole account. @returns refusal `account_unknown`. */
+  accountUsage(range: DayRange): AdminOutcome<AccountUsage> {
+    if (this.#account === null) return { refused: 'account_unknown' }
+    return this.#permits.reports.ofAccount(range, Date.now())
+  }
+
+  /** What is due: records to KV, reservations that nobody settled, sweeping. Never throws, and may run twice. */
+  override async alarm(): Promise<void> {
+    const account = this.#account
+    if (account === null) return
+    this.#agenda.begun()
+    const kept = this.#quietly(() => this.#permits.housekeeping(Date.now()))
+    await this.#outbox.round(this.env.KEYS, account.id)
+    await this.#plan(kept ? 0 : Date.now() + retryAfterMs)
+  }
+
+  /**
+   * Sets the alarm for the soonest of what is left to do.
+   * @param housekeepingAfterMs not before then
+   */
+  async #plan(housekeepingAfterMs = 0): Promise<void> {
+    const outboxMs = this.#outbox.nextMs(Date.now()) ?? Infinity
+    const housekeepingMs = Math.max(this.#permits.nextMs() ?? Infinity, housekeepingAfterMs)
+    const soonestMs = Math.min(outboxMs, housekeepingMs)
+    if (soonestMs < Infinity && !this.#agenda.covers(soonestMs)) await this.#agenda.set(soonestMs)
+  }
+
+  /** After a message: an alarm for what it opened, and rest when no other follows. */
+  #later(nowMs: number): void {
+    if (this.#permits.book.restless) this.#rest.touch(nowMs)
+    const atMs = this.#permits.nextMs()
+    if (atMs !== null && !this.#agenda.covers(atMs)) this.ctx.waitUntil(this.#plan())
   }
 
   /** Sets the alarm in the same write as the change before it; also mends an alarm that was lost. */
   async #publishSoon(): Promise<void> {
-    const [waiting] = this.#keys.unpublished(1)
-    if (waiting !== undefined) await this.ctx.storage.setAlarm(Date.now())
+    if (this.#outbox.waits()) await this.#agenda.set(Date.now())
+  }
+
+  #restNow(): void {
+    this.#quietly(() => this.#permits.book.rest(Date.now()))
+  }
+
+  /** Does something whole, or not at all. */
+  #write<T>(work: () => T): T {
+    try {
+      return this.ctx.storage.transactionSync(work)
+    } catch (error) {
+      this.#tables.reload()
+      throw error
+    }
+  }
+
+  /** Decides on limits, whole or not at all: then a new life of them begins from what is stored. */
+  #decide<T>(work: () => T): T {
+    try {
+      return this.#write(work)
+    } catch (error) {
+      this.#permits = new Permits(this.#tables, crypto.randomUUID())
+      throw error
+    }
+  }
+
+  /** Does something that nobody waits for. @returns false when it failed: then the rows are as they were */
+  #quietly(work: () => void): boolean {
+    try {
+      this.#decide(work)
+      return true
+    } catch {
+      return false
+    }
   }
 }

@@ -168,7 +168,7 @@ async function passOn(
   asked: Asked,
   { context, lead }: Surroundings,
 ): Promise<Outcome<Answer>> {
-  const { outbound, principal, deps } = context
+  const { outbound, principal, grant, deps } = context
   const status = statusFor(looked)
   const storing = await storeAnswer(x, asked, context, looked)
   if (storing !== null) {
@@ -184,7 +184,8 @@ async function passOn(
   if (response.ok && looked.kind === 'found' && x.request.method === 'GET' && response.status !== 206)
     x.defer(deps.cache.drop(looked.name, x))
   x.facts.cache = 'miss'
-  const answer = await deliver(x, asked.answer, outbound, { principal, clock: deps.clock })
+  const { estimator, clock } = deps
+  const answer = await deliver(x, asked.answer, outbound, { principal, grant, estimator, clock })
   return isRefusal(answer) ? answer : marked(answer, status, context)
 }
 

@@ -10,7 +10,6 @@ import { keptFields } from '../../core/cache/storable.ts'
 import { hexOf } from '../../core/hex.ts'
 import { withoutUsageChunk } from '../../core/llm/usage-chunk.ts'
 import { isRefusal, type Outcome } from '../../core/outcome.ts'
-import { callUpstream } from '../../stages/call-upstream/call-upstream.ts'
 import type { LlmRequest, Principal, UpstreamAnswer } from '../../ports.ts'
 import type { Answer } from '../answer.ts'
 import { isEventStream } from '../body-plan.ts'
@@ -28,6 +27,9 @@ export interface LlmCacheEntry {
 }
 
 type LlmContext = Omit<CacheContext, 'place'>
+
+/** The same, and how the model is asked: its tokens are taken first. */
+export type LlmCallContext = LlmContext & { readonly call: () => Promise<Outcome<UpstreamAnswer>> }
 
 /**
  * Whether, and on what terms, a request to a model takes part in the cache.
@@ -58,20 +60,20 @@ function askerOf({ request: { headers } }: RequestLife, principal: Principal): L
 export async function throughLlmCache(
   x: RequestLife,
   entry: LlmCacheEntry,
-  context: LlmContext,
+  context: LlmCallContext,
 ): Promise<Outcome<Answer>> {
   const key = await keyOf(x, entry, context)
   if (key !== null && entry.terms.mayReuse) {
     const served = await serveEqual(x, key, entry, context)
     if (served !== null) return served
   }
-  const { outbound, principal, settings, deps } = context
+  const { outbound, principal, grant, settings, deps } = context
   const requestedMs = deps.clock.nowMs()
-  const answer = await callUpstream(x, outbound, settings, deps)
+  const answer = await context.call()
   if (isRefusal(answer)) return answer
-  x.mark('call-upstream')
   const copy = key === null || answer.response.status !== 200 ? null : new BodyCopy(entry.policy.bytesMax)
-  const delivered = await deliver(x, answer, outbound, { principal, clock: deps.clock, copy })
+  const { estimator, clock } = deps
+  const delivered = await deliver(x, answer, outbound, { principal, grant, estimator, clock, copy })
   if (isRefusal(delivered)) return delivered
   x.facts.cache = 'miss'
   if (copy !== null && key !== null) {

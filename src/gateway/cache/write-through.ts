@@ -3,7 +3,7 @@ import { isCaching, placeOf, type CachePlace } from '../../core/cache/place.ts'
 import type { Snapshot } from '../../core/config/snapshot.ts'
 import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import { clientLocation } from '../../core/route/client-location.ts'
-import type { OutboundRequest, Principal, UpstreamAnswer } from '../../ports.ts'
+import type { Grant, OutboundRequest, Principal, UpstreamAnswer } from '../../ports.ts'
 import type { Answer } from '../answer.ts'
 import { deliver } from '../deliver.ts'
 import type { Deps } from '../deps.ts'
@@ -14,6 +14,7 @@ import { storeAnswer } from './store-answer.ts'
 export interface WriteContext {
   readonly outbound: OutboundRequest
   readonly principal: Principal
+  readonly grant: Grant
   readonly snapshot: Snapshot
   readonly deps: Deps
   /** When the upstream was asked, in milliseconds since the epoch. */
@@ -30,7 +31,8 @@ export async function writeThrough(
   answer: UpstreamAnswer,
   context: WriteContext,
 ): Promise<Outcome<Answer>> {
-  const { outbound, principal, snapshot, deps, requestedMs } = context
+  const { outbound, principal, grant, snapshot, deps, requestedMs } = context
+  const { estimator, clock } = deps
   const place = representationPlace(x, answer, context)
   const cached =
     place === null
@@ -38,11 +40,12 @@ export async function writeThrough(
       : await storeAnswer(
           x,
           { answer, requestedMs },
-          { outbound, principal, settings: snapshot.settings, place, deps },
+          { outbound, principal, grant, settings: snapshot.settings, place, deps },
           { kind: 'none', place, reason: 'uri-miss' },
         )
   if (cached !== null && isRefusal(cached)) return cached
-  const delivered = cached?.answer ?? (await deliver(x, answer, outbound, { principal, clock: deps.clock }))
+  const delivered =
+    cached?.answer ?? (await deliver(x, answer, outbound, { principal, grant, estimator, clock }))
   if (isRefusal(delivered)) return delivered
   if (cached !== null) x.defer(cached.kept)
   const kept = cached === null ? null : (place?.key ?? null)

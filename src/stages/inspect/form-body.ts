@@ -2,9 +2,13 @@ import { multipartBoundary } from '../../core/llm/multipart-headers.ts'
 import { MultipartRewriter } from '../../core/llm/multipart-rewriter.ts'
 import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import { carryPieces } from './carry-body.ts'
+import { forecastUnread } from './forecast.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
 import { JudgedModel } from './judged-model.ts'
 import { sendable, type FoundBody } from './request-body.ts'
+
+/** Forms carry files; what text they have is short. */
+const textBytesMax = 16_384
 
 /** Judges and rewrites the model of a form (`multipart/form-data`, RFC 7578) on its way. */
 export function inspectForm(inspection: Inspection, { stream, length }: FoundBody): Outcome<InspectedBody> {
@@ -20,5 +24,6 @@ export function inspectForm(inspection: Inspection, { stream, length }: FoundBod
     askedForUsage: false,
     bodyBytes: length ?? carried.bytes(),
   })
-  return { sendable: sendable(carried), llm: { facts } }
+  const forecast = forecastUnread(inspection, length, textBytesMax)
+  return { sendable: sendable(carried), llm: { forecast, facts } }
 }

@@ -1,9 +1,19 @@
 import type { Route } from '../../core/config/types.ts'
+import { makesModelRun } from '../../core/llm/generating.ts'
 import { modelChoice, mustNameModel, saysAnything, type ModelChoice } from '../../core/llm/model-policy.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
 import { upstreamPath } from '../../core/route/rewrite.ts'
 import type { ConfiguredMatch } from '../../core/route/route-index.ts'
-import type { Clock, Exchange, LlmRequest, OutboundRequest, Principal, SendableBody } from '../../ports.ts'
+import type {
+  Clock,
+  Exchange,
+  LlmForecast,
+  LlmRequest,
+  OutboundRequest,
+  Principal,
+  SendableBody,
+} from '../../ports.ts'
+import { forecastUnread } from './forecast.ts'
 import { inspectForm } from './form-body.ts'
 import { forwardedQuery } from './forwarded-query.ts'
 import { inspectJson } from './json-body.ts'
@@ -19,6 +29,8 @@ export interface Inspection {
   /** The path the upstream is asked for: a route may rewrite the client's. */
   readonly path: string
   readonly placed: PlacedModel | null
+  /** Whether the request, if it has a body, makes a model run. */
+  readonly generates: boolean
 }
 
 /**
@@ -49,7 +61,8 @@ export function inspect(
   const places = inspectPlaces(match, query, x.request.method === 'POST' ? choice : namedOnly(choice))
   if (isRefusal(places)) return places
   const path = pathAtUpstream(x, places.match)
-  const inspection = { x, route, choice, clock: deps.clock, path, placed: places.placed }
+  const generates = makesModelRun(x.request.method, path)
+  const inspection = { x, route, choice, clock: deps.clock, path, placed: places.placed, generates }
   const body = inspectBody(inspection, found)
   const finish = (inspected: Outcome<InspectedBody>): Outcome<OutboundRequest> =>
     isRefusal(inspected)
@@ -69,11 +82,13 @@ export interface InspectedBody {
   readonly llm: LlmRequest
 }
 
+/** As for a long JSON body: what a server takes for one counts like one. */
+const opaqueBytesMax = 262_144
 /** Batches name their models where nobody here reads them. */
 const unreadModels = /\/batches\/?$/
 
 function inspectBody(inspection: Inspection, found: FoundBody | null): Awaitable<Outcome<InspectedBody>> {
-  if (found === null) return { sendable: noBody, llm: unread(inspection.placed) }
+  if (found === null) return { sendable: noBody, llm: unread(inspection.placed, null) }
   const { route, choice } = inspection
   if (unreadModels.test(inspection.path) && mustNameModel(choice)) {
     return { refused: 'body_not_readable', found: 'a batch, whose models cannot be checked' }
@@ -83,7 +98,8 @@ function inspectBody(inspection: Inspection, found: FoundBody | null): Awaitable
   if (kind === 'form') return inspectForm(inspection, found)
   if (route.opaqueBodies === 'refuse' || saysAnything(choice))
     return { refused: 'body_not_readable', found: kind }
-  return { sendable: passOn(found, route), llm: unread(inspection.placed) }
+  const forecast = forecastUnread(inspection, found.length, opaqueBytesMax)
+  return { sendable: passOn(found, route), llm: unread(inspection.placed, forecast) }
 }
 
 function pathAtUpstream(x: Exchange, match: ConfiguredMatch): string {
@@ -92,10 +108,10 @@ function pathAtUpstream(x: Exchange, match: ConfiguredMatch): string {
 }
 
 /** What there is to say of a request whose body is not read. */
-function unread(placed: PlacedModel | null): LlmRequest {
+function unread(placed: PlacedModel | null, forecast: LlmForecast | null): LlmRequest {
   const { asked = null, model = null } = placed ?? {}
   const facts = { asked, model, stream: false, askedForUsage: false, bodyBytes: 0 }
-  return { facts: () => facts }
+  return { forecast, facts: () => facts }
 }
 
 /** What a body says it is: JSON in UTF-8, a form, or the words that name anything else. */

@@ -1,10 +1,12 @@
 import { BodyRewriter } from '../../core/llm/body-rewriter.ts'
-import type { BodyFacts } from '../../core/llm/body-facts.ts'
+import { choicesAsked, outputTokensMax, type BodyFacts } from '../../core/llm/body-facts.ts'
 import { scanBody } from '../../core/llm/body-scan.ts'
+import { putsOutNoText } from '../../core/llm/generating.ts'
 import { rewriteBody, type Edit, type RewritePlan } from '../../core/llm/body-splice.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
-import type { LlmFacts } from '../../ports.ts'
+import type { LlmFacts, LlmForecast } from '../../ports.ts'
 import { carryPieces } from './carry-body.ts'
+import { forecastUnread } from './forecast.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
 import { JudgedModel } from './judged-model.ts'
 import { readWhole } from './read-whole.ts'
@@ -37,7 +39,22 @@ async function inspectWhole(
   const rewritten = rewriteBody(bytes, scan, plan)
   if (isRefusal(rewritten)) return rewritten
   const facts = factsOf(judged, plan, scan.facts, length)
-  return { sendable: sendableBytes(rewritten), llm: { facts: () => facts } }
+  const forecast = inspection.generates ? forecastOf(inspection, facts, scan.facts) : null
+  return { sendable: sendableBytes(rewritten), llm: { forecast, facts: () => facts } }
+}
+
+function forecastOf(
+  { path }: Inspection,
+  { model, bodyBytes, stream }: LlmFacts,
+  body: BodyFacts,
+): LlmForecast {
+  return {
+    model,
+    bodyBytes,
+    outputTokensMax: putsOutNoText(path) ? 0 : outputTokensMax(body),
+    choices: choicesAsked(body),
+    stream,
+  }
 }
 
 function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): InspectedBody {
@@ -54,7 +71,8 @@ function inspectFlowing(inspection: Inspection, { stream, length }: FoundBody): 
     },
   })
   const facts = () => factsOf(judged, plan, seen, length ?? carried.bytes())
-  return { sendable: sendable(carried), llm: { facts } }
+  const forecast = forecastUnread(inspection, length, wholeBytesMax)
+  return { sendable: sendable(carried), llm: { forecast, facts } }
 }
 
 function planFor(inspection: Inspection, judged: JudgedModel): RewritePlan {

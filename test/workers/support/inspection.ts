@@ -68,7 +68,15 @@ export function inspectAt(
     signal: request.signal,
     facts,
   })
-  const principal: Principal = { kind: 'key', account: 'a', keyId: 'k', scopes: [], models }
+  const principal: Principal = {
+    kind: 'key',
+    account: 'a',
+    keyId: 'k',
+    scopes: [],
+    models,
+    limits: [],
+    prepaid: null,
+  }
   return { outcome: inspect(x, match, principal, { clock }), x }
 }
 

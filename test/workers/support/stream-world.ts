@@ -2,6 +2,7 @@ import { dialectOf } from '../../../src/core/dialect/dialect.ts'
 import { closingBytes } from '../../../src/core/stream/broken-stream.ts'
 import type { Delivered, Delivery } from '../../../src/gateway/delivery.ts'
 import { errorEventFor, type StreamTerms } from '../../../src/gateway/stream-terms.ts'
+import type { StopReason } from '../../../src/ports.ts'
 import { createCallTimer } from '../../../src/platform/call-timer.ts'
 import { bytesOf, charsOf, joined } from '../../support/byte-pieces.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -20,6 +21,11 @@ export class StreamWorld {
   readonly results: Delivered[] = []
   /** How the client's body ended. */
   clientEnd: 'open' | 'ended' | 'broken' = 'open'
+
+  /** Why the stream is stopped, once it is. */
+  stopWith: StopReason = 'key_revoked'
+  /** Stops the stream, as a grant does. */
+  stop: () => void = () => {}
 
   readonly body = new ReadableStream<Uint8Array>({
     start: (controller) => {
@@ -47,8 +53,11 @@ export class StreamWorld {
       length: null,
       drainMs: 0,
       see: (piece) => void this.#seen.push(piece.slice()),
+      onStop: (stop) => {
+        this.stop = stop
+      },
       closingWords: (ending) => {
-        const event = errorEventFor(ending, { idleMs: 1, totalMs: 2 }, (facts) =>
+        const event = errorEventFor(ending, { idleMs: 1, totalMs: 2, stopped: this.stopWith }, (facts) =>
           dialectOf('openai').errorEvent(facts, 'id', '/v1/chat/completions'),
         )
         return closingBytes(new Uint8Array(0), event)

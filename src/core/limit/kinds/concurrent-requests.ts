@@ -1,0 +1,19 @@
+import { slotLeaseMs } from '../slots-terms.ts'
+import { slotFields, type LimitKind } from './kind.ts'
+
+/** Requests at the same time. */
+export const concurrentRequests: LimitKind = {
+  name: 'concurrent-requests',
+  counts: 'slots',
+  algorithm: 'slots',
+  contract:
+    'At no time are more than `max` requests under way; a request that loses its slot is broken off, ' +
+    'and one whose isolate died holds it for 60 s.',
+  fields: slotFields,
+  defaults: { durability: 'default', onFailure: 'coast', reserve: 'auto' },
+  leaseMs: () => slotLeaseMs,
+  headerUnit: 'concurrent-requests',
+  vendorUnit: null,
+  afterCoast: 'open',
+  taken: 'admission',
+}

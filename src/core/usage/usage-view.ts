@@ -1,0 +1,78 @@
+import { limitForm, type LimitForm } from '../limit/kinds/limit-form.ts'
+import type { UsageTotals } from './rollup.ts'
+import type { DayRange, KeyUsage, LimitUse } from './usage-report.ts'
+
+/** What exchanges came to, as it is shown. */
+interface TotalsView {
+  readonly requests: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** Micro-dollars; exchanges of models without a price add none. */
+  readonly costMicroUsd: number
+  /** Requests whose tokens the gateway worked out. */
+  readonly estimatedRequests: number
+  /** Requests that were charged as they were reserved, for nobody said what they came to. */
+  readonly lostRequests: number
+}
+
+/** A limit with its use; what isolates hold of it counts as used. Times are milliseconds since the epoch. */
+type LimitUseView = LimitForm & Pick<LimitUse, 'level' | 'used' | 'left' | 'windowStartsMs' | 'windowEndsMs'>
+
+/** What a key has used: the answer of `GET /v1/usage`. */
+export interface UsageView {
+  readonly key: {
+    readonly id: string
+    readonly account: string
+    readonly name: string
+    readonly createdAtMs: number
+    readonly expiresAtMs: number | null
+    readonly lastUsedMs: number | null
+  }
+  readonly lifetime: TotalsView
+  readonly limits: readonly LimitUseView[]
+  /** By UTC day and model, the latest day first. */
+  readonly days: readonly (TotalsView & { readonly day: string; readonly model: string | null })[]
+}
+
+const dayMs = 86_400_000
+const daysDefault = 30
+const daysMax = 400
+
+/**
+ * The days that a query asks for: `days`, 1 to 400, the last of them today; 30 where it says nothing.
+ * @returns null for any other value
+ */
+export function daysAsked(query: string, nowMs: number): DayRange | null {
+  const asked = new URLSearchParams(query).get('days') ?? String(daysDefault)
+  const days = /^\d{1,3}$/.test(asked) ? Number(asked) : 0
+  if (days < 1 || days > daysMax) return null
+  const lastDay = Math.floor(nowMs / dayMs)
+  return { firstDay: lastDay - days + 1, lastDay }
+}
+
+/** Usage as its key's holder sees it. */
+export function viewUsage({ record, lifetime, limits, days }: KeyUsage): UsageView {
+  const { id, account, name, createdAtMs, expiresAtMs } = record
+  return {
+    key: { id, account, name, createdAtMs, expiresAtMs, lastUsedMs: lifetime.lastUsedMs },
+    lifetime: viewTotals(lifetime),
+    limits: limits.map(viewLimit),
+    days: days.map(({ day, model, ...totals }) => ({ day, model, ...viewTotals(totals) })),
+  }
+}
+
+function viewTotals(totals: UsageTotals): TotalsView {
+  const { requests, inputTokens, outputTokens, microUsd, estimated, lost } = totals
+  return {
+    requests,
+    inputTokens,
+    outputTokens,
+    costMicroUsd: microUsd,
+    estimatedRequests: estimated,
+    lostRequests: lost,
+  }
+}
+
+function viewLimit({ spec, level, used, left, windowStartsMs, windowEndsMs }: LimitUse): LimitUseView {
+  return { ...limitForm(spec), level, used, left, windowStartsMs, windowEndsMs }
+}
