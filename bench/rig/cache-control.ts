@@ -7,6 +7,8 @@ export interface CacheControl {
   setMode(mode: CacheMode): Promise<void>
   /** Operations since the start or the last reset, and entries held. */
   stats(): Promise<CacheStats>
+  /** Throws out the bodies that lie apart from their records, as a cache may at any time. */
+  dropBodies(): Promise<void>
   /** Forgets the counts and every entry. */
   reset(): Promise<void>
 }
@@ -16,6 +18,7 @@ export function cacheControl(origin: string): CacheControl {
   return {
     setMode: (mode) => commandControl(`${origin}/__cache/mode`, mode),
     stats: () => readControl(`${origin}/__cache/stats`),
+    dropBodies: () => commandControl(`${origin}/__cache/drop-bodies`),
     reset: () => commandControl(`${origin}/__cache/reset`),
   }
 }

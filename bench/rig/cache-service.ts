@@ -1,7 +1,7 @@
 /**
  * What answers workerd's Cache API where no Cloudflare stands behind it. workerd asks with `GET` and wants
  * `CF-Cache-Status: HIT`, stores with `PUT` (the body is a whole HTTP response), deletes with `PURGE`. The entrypoint
- * `control` steers it: `GET /__cache/stats`, `POST /__cache/reset`, `POST /__cache/mode`.
+ * `control` steers it: `GET /__cache/stats`, `POST /__cache/reset`, `POST /__cache/drop-bodies`, `POST /__cache/mode`.
  *
  * One isolate, one memory. An entry lives as long as its own `max-age`; nothing is thrown out early but by `reset`.
  */
@@ -54,6 +54,9 @@ export const control = {
       case 'POST /__cache/reset':
         counts = { match: 0, hit: 0, put: 0, delete: 0 }
         entries.clear()
+        return Response.json(counts)
+      case 'POST /__cache/drop-bodies':
+        for (const url of entries.keys()) if (url.includes('/body.')) entries.delete(url)
         return Response.json(counts)
       case 'POST /__cache/mode':
         mode = (await req.json()) as CacheMode

@@ -328,6 +328,27 @@ describe('a fill', () => {
     }
   })
 
+  it('whose bytes are gone from the store is fetched again, also when the upstream says that they still hold', async () => {
+    const body = 'x'.repeat(200_000)
+    for (const [name, control] of [
+      ['fresh', 'max-age=600'],
+      ['held', 'max-age=1'],
+    ] as const) {
+      const path = `/safe/gone-body-${name}`
+      world.up.on(path, async (x) => {
+        const headers = { 'cache-control': control, etag: '"1"' }
+        const known = x.request.field('if-none-match') !== null
+        await x.send(known ? wholeAnswer(304, headers, '') : wholeAnswer(200, headers, body))
+      })
+      for (const _ of [1, 2]) await world.ask(path)
+      if (name === 'held') await wait(1_000)
+      await world.gateway.rig.cacheControl.dropBodies()
+      const again = await world.ask(path)
+      expect([again.status, again.text.length], name).toEqual([200, 200_000])
+      expect((await world.ask(path)).cache, name).toContain('hit')
+    }
+  })
+
   it('over the route\u2019s limit is passed on and not kept', async () => {
     const body = 'x'.repeat(400_000)
     world.serve('/small/declared', fresh, body)

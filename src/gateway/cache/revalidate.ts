@@ -15,6 +15,8 @@ import { keepStream } from './storing.ts'
 
 /** Asks the upstream behind the client's back whether a stale response still holds; one request per key at a time. */
 export function revalidateLater(x: RequestLife, found: Found, context: CacheContext): void {
+  // A HEAD would bring nothing that could take the place of what is stored.
+  if (x.request.method !== 'GET') return
   const { deps, place } = context
   const lead = Lead.join(deps.cache.flights, place.key, deps.clock)
   if (!(lead instanceof Lead)) return

@@ -27,8 +27,15 @@ export function throughCache(x: RequestLife, context: CacheContext): Awaitable<O
 function answerFrom(x: RequestLife, looked: Looked, context: CacheContext): Awaitable<Outcome<Answer>> {
   x.mark('lookup')
   const served = serveReusable(x, looked, context, missed)
-  if (served instanceof Promise) return served.then((late) => late ?? fetchThrough(x, looked, context))
-  return served ?? fetchThrough(x, looked, context)
+  if (!(served instanceof Promise)) return served ?? fetchThrough(x, looked, context)
+  // Only a body that lies apart is waited for; when it is gone, its record is worth nothing.
+  return served.then((late) => late ?? fetchThrough(x, gone(x, looked, context), context))
+}
+
+/** Forgets a record whose body is not there any more. */
+function gone(x: RequestLife, looked: Looked, { place, deps }: CacheContext): Looked {
+  if (looked.kind === 'found') x.defer(deps.cache.drop(looked.name, x))
+  return { kind: 'none', place, reason: 'uri-miss' }
 }
 
 /** The stored response, where it may answer with no word from the upstream. */
@@ -109,7 +116,7 @@ async function fetchAndServe(
     const { found, forwardStatus, stored } = fetched
     const status = { ...missed, forward: 'stale', forwardStatus, stored } as const
     const served = await serve(x, found, context, { status, outcome: 'validated' })
-    return served ?? { refused: 'upstream_broke_off' }
+    return served ?? (await fetchAndServe(x, gone(x, found, context), context, null))
   } finally {
     lead?.landUnlessKeeping(x.signal.aborted)
   }
