@@ -18,7 +18,7 @@ import { createKeySource } from './platform/key-source.ts'
 import { LedgerLinks } from './platform/ledger-links.ts'
 import { createLimiter } from './platform/limiter.ts'
 import { random } from './platform/random.ts'
-import { noPurgeSource } from './platform/no-purges.ts'
+import { createPurgeSource } from './platform/purge-source.ts'
 import { createReadiness } from './platform/readiness.ts'
 import { createRecorder } from './platform/recorder.ts'
 import { createResponseCache } from './platform/response-cache.ts'
@@ -80,7 +80,7 @@ function compose(env: Env): Composition {
     estimator: new TokenEstimator(),
     upstreams: createUpstreams({ ...env }, clock),
     cache: createResponseCache(() => caches.default, clock),
-    purges: noPurgeSource,
+    purges: createPurgeSource(links),
     recorder,
     readiness: createReadiness(env, clock),
     digest,

@@ -3,7 +3,7 @@ import type { Conditions } from './core/cache/reuse.ts'
 import type { Flights } from './core/cache/flights.ts'
 import type { StoredAnswer } from './core/cache/hot-entries.ts'
 import type { Invalidations } from './core/cache/invalidations.ts'
-import type { PurgeLog } from './core/cache/purge-log.ts'
+import type { PurgeLog, PurgeSubject } from './core/cache/purge-log.ts'
 import type { Route, Target, Timeouts } from './core/config/types.ts'
 import type { Snapshot } from './core/config/snapshot.ts'
 import type { CanonicalTarget } from './core/route/canonical-target.ts'
@@ -298,6 +298,15 @@ export interface KeyAdmin {
   getLimits(account: string): Promise<AdminOutcome<readonly LimitSpec[]>>
   /** Puts these limits in the place of those there are. @returns refusals `account_unknown`, `account_deleted`. */
   setLimits(account: string, limits: readonly LimitSpec[]): Promise<AdminOutcome<readonly LimitSpec[]>>
+  /**
+   * Says that cached answers of the account are not to be served: never again, or not before the upstream was asked.
+   * @returns how many purges there were; refusals `account_unknown`, `account_deleted`
+   */
+  purge(
+    account: string,
+    subject: PurgeSubject,
+    hard: boolean,
+  ): Promise<AdminOutcome<{ readonly epoch: number }>>
 }
 
 /** A configuration document that was in force somewhere. */

@@ -56,13 +56,17 @@ export function mayStandIn(
   return failure === 'disconnected' && staleMs < policy.staleOnDisconnectMs
 }
 
+/** Nothing is kept for longer than this, so older purges may be forgotten. Milliseconds. */
+export const keptMsMax = 30 * 86_400_000
+
 /** How long a stored response is worth its place: while fresh, and while it can be validated or serve stale. */
 export function keepMs(entry: StoredResponse, policy: CachePolicy, nowMs: number): number {
   const validatedMs = hasValidator(entry) ? 7 * 86_400_000 : 0
   const stillMs = entry.neverStale
     ? 0
     : Math.max(entry.staleWhileRevalidateMs, entry.staleIfErrorMs, policy.staleOnDisconnectMs)
-  return Math.max(0, freshForMs(entry, nowMs)) + Math.max(validatedMs, stillMs, 60_000)
+  const wantedMs = Math.max(0, freshForMs(entry, nowMs)) + Math.max(validatedMs, stillMs, 60_000)
+  return Math.min(keptMsMax, wantedMs)
 }
 
 /** Header edits for a request to the origin: a value to set, or null to leave out. */

@@ -6,9 +6,9 @@ import { isRefusal, type Awaitable, type Outcome } from '../../../src/core/outco
 import type { RequestRecord } from '../../../src/core/record.ts'
 import type { Refusal } from '../../../src/core/refusal.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../../src/core/route/canonical-target.ts'
+import { noPurges } from '../../../src/core/cache/purge-log.ts'
 import type { Deps } from '../../../src/gateway/deps.ts'
 import { digest } from '../../../src/platform/digest.ts'
-import { noPurgeSource } from '../../../src/platform/no-purges.ts'
 import { RequestLife } from '../../../src/gateway/exchange.ts'
 import { handle } from '../../../src/gateway/handle.ts'
 import type {
@@ -170,7 +170,7 @@ export class FakeWorld {
         misconfigured() {},
       },
       cache: untouched,
-      purges: noPurgeSource,
+      purges: { log: () => noPurges },
       digest,
       readiness: { check: async () => ({ keys: 'ok' }) },
       clock: this.clock,
