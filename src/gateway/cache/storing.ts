@@ -12,7 +12,7 @@ import type { CacheContext } from './cache-context.ts'
 import { bodyNameOf, keep } from './keep.ts'
 
 /** A body up to this length lies with its record, and is held in isolate memory. */
-export const inlineBytesMax = 65_536
+const inlineBytesMax = 65_536
 
 /** A body plan that keeps what it delivers, and whether that came to pass. */
 export interface StoringPlan {
