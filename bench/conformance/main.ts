@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import { makeSecrets } from '../../scripts/start/state.mjs'
 import { figureLine } from '../node/report.ts'
 import { startRig } from '../rig/rig.ts'
 import { findSuite, readTests, startOrigin, type RawResult, type Suite } from './suite.ts'
@@ -88,8 +89,7 @@ function bindingsFor(profile: Profile, originUrl: string): Record<string, unknow
     routes: [{ id: 'all', path: '/*', upstream: 'origin', auth: 'none', cache: { profile } }],
   }
   return {
-    SLUICE_KEY_RING: `t1=${'a'.repeat(43)}`,
-    SLUICE_OPERATOR_TOKEN: 'operator-token-of-the-suite',
+    ...makeSecrets(),
     SLUICE_CONFIG: document,
   }
 }

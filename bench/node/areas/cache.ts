@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { makeSecrets } from '../../../scripts/start/state.mjs'
 import { runMicro } from '../../rig/micro.ts'
 import { startBareMatch, startPassthrough } from '../../rig/plain-worker.ts'
 import { startRig } from '../../rig/rig.ts'
@@ -141,8 +142,7 @@ async function startOrigin(
 
 function bindingsFor(originUrl: string): Record<string, unknown> {
   return {
-    SLUICE_KEY_RING: `t1=${'a'.repeat(43)}`,
-    SLUICE_OPERATOR_TOKEN: 'operator-token-of-the-bench',
+    ...makeSecrets(),
     SLUICE_CONFIG: {
       version: 1,
       gateway: { clientAddress: 'none', log: { sample: 0 } },
