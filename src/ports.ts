@@ -330,6 +330,8 @@ export interface ConfigHistory {
 export interface ResponseCache {
   /** What lies under a name. Answers from memory with no promise when it can. */
   find(name: string, scope: Scope): Awaitable<StoredAnswer | null>
+  /** What lay under a name when it was last seen; it may be gone. */
+  guess(name: string): StoredAnswer | null
   /** The bytes of a body that lies apart, from `from` to before `to`; null when it is not there any more. */
   openBody(name: string, slice: BodySlice | null, scope: Scope): Promise<ReadableStream<Uint8Array> | null>
   /** Keeps a record and its bytes for about `keepMs`. @returns whether it was kept */

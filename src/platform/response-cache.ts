@@ -50,6 +50,10 @@ class CacheApiStore implements ResponseCache {
     return nowMs < this.#brokenUntilMs ? null : this.#waitedFor(name, scope)
   }
 
+  guess(name: string): StoredAnswer | null {
+    return this.#hot.guess(name)
+  }
+
   async openBody(
     name: string,
     slice: BodySlice | null,

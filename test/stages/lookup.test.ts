@@ -56,6 +56,8 @@ class World implements LookupDeps {
   readonly held = new Map<string, StoredAnswer>()
   readonly clock = new FakeClock(2_000)
   readonly finds: string[] = []
+  /** What the isolate saw a while ago. */
+  readonly seen = new Map<string, StoredAnswer>()
   readonly #inMemory: boolean
   purged = noPurges
   readonly purges = { log: () => this.purged }
@@ -65,6 +67,7 @@ class World implements LookupDeps {
       const found = this.held.get(name) ?? null
       return this.#inMemory ? found : Promise.resolve(found)
     },
+    guess: (name) => this.seen.get(name) ?? null,
     openBody: async () => null,
     put: async () => false,
     putBody: async () => null,
@@ -110,6 +113,22 @@ describe('a lookup', () => {
     world.held.set(slotName(key, name), { record: varying, bytes: new Uint8Array(0) })
     await world.look({ accept: 'a' })
     expect(world.finds).toEqual([key, key, slotName(key, name)])
+  })
+
+  it('asks for index and variant at the same time when the isolate has seen the index, and believes the present one', async () => {
+    const world = new World(false)
+    const varying = { ...entry, selecting: [['accept', '=a']] as const }
+    const { index, name } = withVariant(null, varying, 'g')
+    world.seen.set(key, { record: index, bytes: null })
+    world.held.set(key, { record: index, bytes: null })
+    world.held.set(slotName(key, name), { record: varying, bytes: new Uint8Array(0) })
+    const looking = world.look({ accept: 'a' })
+    expect(world.finds).toEqual([key, slotName(key, name)])
+    expect(await looking).toMatchObject({ kind: 'found' })
+    world.held.set(key, { record: withVariant(null, varying, 'later').index, bytes: null })
+    expect(await world.look({ accept: 'a' })).toMatchObject({ kind: 'none', reason: 'vary-miss' })
+    world.held.delete(key)
+    expect(await world.look({ accept: 'a' })).toMatchObject({ kind: 'none', reason: 'uri-miss' })
   })
 
   it('finds nothing that was asked for before its URL was written to', () => {

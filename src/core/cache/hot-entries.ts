@@ -47,6 +47,11 @@ export class HotEntries {
     return { answer: held.answer, due }
   }
 
+  /** What is held, trusted or not; good for a guess. */
+  guess(name: string): StoredAnswer | null {
+    return this.#entries.get(name)?.answer ?? null
+  }
+
   /** Notes what the store was just seen to have. Large bodies are not held. */
   confirm(name: string, answer: StoredAnswer, nowMs: number): void {
     this.drop(name)

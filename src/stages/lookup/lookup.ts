@@ -31,14 +31,16 @@ export interface LookupDeps {
 
 /**
  * Looks for a stored response and judges whether it may answer. With the entry in isolate memory there is no promise;
- * else one lookup is awaited, and a second where what lies there varies.
+ * else one lookup is awaited. Where what lies there varies, the variant is asked for at the same time when the isolate
+ * has seen by what, and after it when not.
  */
 export function lookup(x: Exchange, place: CachePlace, deps: LookupDeps): Awaitable<Looked> {
   const primary = deps.cache.find(place.key, x)
+  const early = primary instanceof Promise ? guessVariant(x, place, deps) : null
   const judge = (found: StoredAnswer | null): Awaitable<Looked> => {
     if (found === null) return none(place, 'uri-miss')
     const { record, bytes } = found
-    if (record.kind === 'variants') return chooseVariant(x, place, record, deps)
+    if (record.kind === 'variants') return chooseVariant(x, place, { index: record, early }, deps)
     return judged(x, place, { name: place.key, entry: record, bytes }, deps)
   }
   return primary instanceof Promise ? primary.then(judge) : judge(primary)
@@ -48,10 +50,25 @@ function none(place: CachePlace, reason: 'uri-miss' | 'vary-miss'): Looked {
   return { kind: 'none', place, reason }
 }
 
+/** A variant that was asked for before it was known that it is the one. */
+interface Early {
+  readonly name: string
+  readonly found: Awaitable<StoredAnswer | null>
+}
+
+function guessVariant(x: Exchange, place: CachePlace, deps: LookupDeps): Early | null {
+  const seen = deps.cache.guess(place.key)?.record
+  if (seen?.kind !== 'variants') return null
+  const [variant] = candidateVariants(seen, x.request.headers, place.policy)
+  if (variant === undefined) return null
+  const name = slotName(place.key, variant)
+  return { name, found: deps.cache.find(name, x) }
+}
+
 function chooseVariant(
   x: Exchange,
   place: CachePlace,
-  index: VariantIndex,
+  { index, early }: { readonly index: VariantIndex; readonly early: Early | null },
   deps: LookupDeps,
 ): Awaitable<Looked> {
   const names = candidateVariants(index, x.request.headers, place.policy)
@@ -65,7 +82,7 @@ function chooseVariant(
       if (!isVariantFor(entry, x.request.headers, place.policy)) return tryNext(at + 1)
       return judged(x, place, { name, entry, bytes }, deps)
     }
-    const found = deps.cache.find(name, x)
+    const found = early?.name === name ? early.found : deps.cache.find(name, x)
     return found instanceof Promise ? found.then(take) : take(found)
   }
   return tryNext(0)
