@@ -19,8 +19,10 @@ import { createKeySource } from './platform/key-source.ts'
 import { LedgerLinks } from './platform/ledger-links.ts'
 import { createLimiter } from './platform/limiter.ts'
 import { random } from './platform/random.ts'
+import { createPurgeSource } from './platform/purge-source.ts'
 import { createReadiness } from './platform/readiness.ts'
 import { createRecorder } from './platform/recorder.ts'
+import { createResponseCache } from './platform/response-cache.ts'
 import { createShield, noShield } from './platform/shield.ts'
 import { createUpstreams } from './platform/upstreams.ts'
 import { createUsageReader } from './platform/usage-reader.ts'
@@ -79,8 +81,11 @@ function compose(env: Env): Composition {
     estimator: new TokenEstimator(),
     upstreams: createUpstreams({ ...env }, clock),
     pools: new Pools(),
+    cache: createResponseCache(() => caches.default, clock),
+    purges: createPurgeSource(links),
     recorder,
     readiness: createReadiness(env, clock),
+    digest,
     clock,
     random,
   }

@@ -1,4 +1,9 @@
 /** The seams of the gateway: what the pipeline needs from the outside, in domain types only. */
+import type { Conditions } from './core/cache/reuse.ts'
+import type { Flights } from './core/cache/flights.ts'
+import type { StoredAnswer } from './core/cache/hot-entries.ts'
+import type { Invalidations } from './core/cache/invalidations.ts'
+import type { PurgeLog, PurgeSubject } from './core/cache/purge-log.ts'
 import type { Route, Target, Timeouts } from './core/config/types.ts'
 import type { Snapshot } from './core/config/snapshot.ts'
 import type { CanonicalTarget } from './core/route/canonical-target.ts'
@@ -9,7 +14,7 @@ import type { KeyPrincipal } from './core/key/principal.ts'
 import type { Awaitable, Outcome } from './core/outcome.ts'
 import type { Refusal } from './core/refusal.ts'
 import type { ConfiguredMatch } from './core/route/route-index.ts'
-import type { RequestRecord } from './core/record.ts'
+import type { CacheOutcome, RequestRecord } from './core/record.ts'
 import type { Ending } from './core/stream/ending.ts'
 import type { Attempt } from './core/upstream/attempt.ts'
 import type { ModelPrice } from './core/llm/cost.ts'
@@ -20,7 +25,7 @@ import type { LimitStanding } from './core/limit/standing.ts'
 import type { DayRange, KeyStanding, KeyUsage } from './core/usage/usage-report.ts'
 
 /** Something a request can do beyond computing; counted for the profile, waits shown in `Server-Timing`. */
-export type Operation = 'kv' | 'ledger' | 'registry' | 'upstream' | 'queue' | 'backoff'
+export type Operation = 'kv' | 'ledger' | 'registry' | 'upstream' | 'queue' | 'backoff' | 'cache'
 
 /** What a port call may use of the request it serves. */
 export interface Scope {
@@ -50,6 +55,8 @@ export interface Facts {
   attempts: readonly Attempt[]
   /** call-upstream: to be told how the answer ended that was passed on. */
   answerEnded: ((ending: Ending) => void) | null
+  /** What the cache did; null where it had no part. */
+  cache: CacheOutcome | null
 }
 
 /** The life of one request. Stages hand their results on as values; what they note for the record is in `facts`. */
@@ -145,6 +152,8 @@ export interface OutboundRequest extends TargetRequest {
   readonly forTarget: ((target: Target) => Outcome<TargetRequest>) | null
   /** Null on plain routes. */
   readonly llm: LlmRequest | null
+  /** What the cache asks of the upstream in the client's place; null where it has no part in the request. */
+  readonly conditions: Conditions | null
 }
 
 /** Who is asking, after authentication. */
@@ -317,6 +326,15 @@ export interface KeyAdmin {
   getLimits(account: string): Promise<AdminOutcome<readonly LimitSpec[]>>
   /** Puts these limits in the place of those there are. @returns refusals `account_unknown`, `account_deleted`. */
   setLimits(account: string, limits: readonly LimitSpec[]): Promise<AdminOutcome<readonly LimitSpec[]>>
+  /**
+   * Says that cached answers of the account are not to be served: never again, or not before the upstream was asked.
+   * @returns how many purges there were; refusals `account_unknown`, `account_deleted`
+   */
+  purge(
+    account: string,
+    subject: PurgeSubject,
+    hard: boolean,
+  ): Promise<AdminOutcome<{ readonly epoch: number }>>
 }
 
 /** A configuration document that was in force somewhere. */
@@ -331,6 +349,47 @@ export interface SeenConfig {
 export interface ConfigHistory {
   /** Notes a configuration. @returns what is known, the noted one included; refusal `accounts_unavailable`. */
   note(version: number, sha256: string): Promise<AdminOutcome<readonly SeenConfig[]>>
+}
+
+/**
+ * Stored responses of this location, and what this isolate remembers of them. Names come from `CacheKey`s only. No
+ * method rejects: a store that fails or hangs has nothing and keeps nothing.
+ */
+export interface ResponseCache {
+  /** What lies under a name. Answers from memory with no promise when it can. */
+  find(name: string, scope: Scope): Awaitable<StoredAnswer | null>
+  /** What lay under a name when it was last seen; it may be gone. */
+  guess(name: string): StoredAnswer | null
+  /** The bytes of a body that lies apart, from `from` to before `to`; null when it is not there any more. */
+  openBody(name: string, slice: BodySlice | null, scope: Scope): Promise<ReadableStream<Uint8Array> | null>
+  /** Keeps a record and its bytes for about `keepMs`. @returns whether it was kept */
+  put(name: string, answer: StoredAnswer, keepMs: number, scope: Scope): Promise<boolean>
+  /** Keeps a body apart. @returns its length once it was kept whole, else null: then nothing is left of it */
+  putBody(name: string, body: IncomingBody, keepMs: number, scope: Scope): Promise<number | null>
+  drop(name: string, scope: Scope): Promise<void>
+  readonly flights: Flights
+  readonly invalidations: Invalidations
+}
+
+export interface BodySlice {
+  readonly from: number
+  readonly to: number
+  /** Length of the whole body. */
+  readonly length: number
+}
+
+/** A body on its way into the store. */
+export interface IncomingBody {
+  readonly stream: ReadableStream<Uint8Array>
+  /** The length it should come to; null where nobody said. */
+  readonly length: number | null
+  readonly bytesMax: number
+}
+
+/** What was purged; in memory, so that no hit waits for it. */
+export interface PurgeSource {
+  /** The purges of an account, or those of what is everyone's; an isolate that was told nothing gives an empty log. */
+  log(account: string | null): PurgeLog
 }
 
 export interface Limiter {

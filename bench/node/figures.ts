@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { currentBundle } from '../rig/bundle.ts'
+import { cacheArea } from './areas/cache.ts'
 import { hostileArea } from './areas/hostile.ts'
 import { limitsArea } from './areas/limits.ts'
 import { llmArea } from './areas/llm.ts'
@@ -12,6 +13,7 @@ import { describeMachine } from './machine.ts'
 import { figureLine, type Figure, type Findings, type RunReport } from './report.ts'
 
 const areas: Readonly<Record<string, (findings: Findings, options: AreaOptions) => Promise<void>>> = {
+  cache: cacheArea,
   hostile: hostileArea,
   limits: limitsArea,
   llm: llmArea,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { cacheControl, type CacheControl } from './cache-control.ts'
 import { capnpConfig, embed, type CapnpValue } from './capnp.ts'
 import { currentBundle, describeBundle, projectFolder, type Bundle } from './bundle.ts'
 import { durableControl, faultyShim, type DurableControl } from './faulty.ts'
@@ -44,6 +45,8 @@ export interface Rig extends Pick<WorkerdProcess, 'pid' | 'log' | 'memory' | 'cp
   readonly bundle: Bundle
   /** The KV namespace, counted and steered; throws when wrangler.toml binds none. */
   readonly kvControl: KvControl
+  /** The Cache API, counted and steered. */
+  readonly cacheControl: CacheControl
   /** The Durable Objects, counted and steered; throws without `durableFaults`. */
   readonly durableControl: DurableControl
   /** `ws://` address of the inspector's protocol for the gateway; throws without `inspector`. */
@@ -56,6 +59,7 @@ const bundleModule = 'bundle.js'
 const mainModule = 'main.js'
 const faultsModule = 'durable-faults.js'
 const kvModule = 'kv-service.js'
+const cacheModule = 'cache-service.js'
 const ownDurableFolder = 'durable'
 const diskService = 'durable-disk'
 const mainService = 'main'
@@ -106,6 +110,7 @@ function furtherNames({ isolates = 1 }: RigOptions): string[] {
 function socketNames(settings: WorkerSettings, options: RigOptions): string[] {
   return [
     'http',
+    'cache',
     ...furtherNames(options),
     ...settings.kv.map(() => 'kv'),
     ...(options.durableFaults === true ? ['durable'] : []),
@@ -120,6 +125,7 @@ async function filesOf(
   const files: Record<string, WorkerdFile> = {
     [bundleModule]: { copyOf: bundle.path },
     [ownDurableFolder]: { folder: true },
+    [cacheModule]: { text: await workerModule(new URL('cache-service.ts', import.meta.url)) },
   }
   if (settings.kv.length > 0)
     files[kvModule] = { text: await workerModule(new URL('kv-service.ts', import.meta.url)) }
@@ -140,10 +146,12 @@ function configuration(
     { name: mainService, worker: gatewayWorker(settings, options) },
     ...furtherNames(options).map((name) => ({ name, worker: furtherWorker(settings, options) })),
     outbound,
+    { name: 'cache', worker: workerOf(settings, cacheModule) },
     { name: diskService, disk: { path: durableFolder, writable: true } },
   ]
   const sockets: CapnpValue[] = [
     socket('http', mainService, options.port),
+    socket('cache', { name: 'cache', entrypoint: 'control' }),
     ...furtherNames(options).map((name) => socket(name, name)),
   ]
   if (settings.kv.length > 0) {
@@ -160,6 +168,7 @@ function gatewayWorker(settings: WorkerSettings, options: RigOptions): CapnpValu
   return {
     ...codeOf(settings, options),
     bindings: bindingsOf(settings, options, (className) => className),
+    cacheApiOutbound: 'cache',
     durableObjectNamespaces: settings.durable.map(({ className }) => ({
       className,
       uniqueKey: className,
@@ -222,6 +231,9 @@ function rigOf(workerd: WorkerdProcess, bundle: Bundle, isolates: readonly strin
     bundle,
     get kvControl() {
       return kvControl(origin('kv'))
+    },
+    get cacheControl() {
+      return cacheControl(origin('cache'))
     },
     get durableControl() {
       return durableControl(origin('durable'))

@@ -24,6 +24,12 @@ export interface LimitsView {
   readonly limits: readonly LimitForm[]
 }
 
+/** A purge that was noted. */
+export interface PurgedView {
+  /** Grows with every purge of the account. */
+  readonly epoch: number
+}
+
 export interface ConfigView {
   /** 0 is the document bundled with the Worker. */
   readonly version: number

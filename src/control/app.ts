@@ -6,6 +6,7 @@ import { addAccountLimits } from './account-limits.ts'
 import { addConfig, type ConfigFacts } from './config.ts'
 import type { ControlHono } from './control-hono.ts'
 import { addKeys } from './keys.ts'
+import { addPurges } from './purges.ts'
 import { hasOperatorToken, isOperator } from './operator.ts'
 import { internal, notFound, problemResponse, unauthorized } from './problem.ts'
 
@@ -48,6 +49,7 @@ export function createControlApp(deps: ControlDeps): ControlApp {
   addAccounts(app, deps)
   addAccountLimits(app, deps)
   addKeys(app, deps)
+  addPurges(app, deps)
   addConfig(app, deps)
   app.notFound((c) => problemResponse(notFound, c.get('requestId')))
   app.onError((bug, c) => {

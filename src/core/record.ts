@@ -2,6 +2,12 @@ import type { Usage } from './llm/usage.ts'
 import type { AttemptRecord } from './upstream/attempt.ts'
 import type { Ending } from './stream/ending.ts'
 
+/**
+ * What the cache did with a request: answered from what was fresh, from what was stale, or after the upstream said that
+ * it still holds; passed it on and kept the answer; or passed it on.
+ */
+export type CacheOutcome = 'hit' | 'stale' | 'validated' | 'stored' | 'miss'
+
 /** The one line per request that metrics, logs and usage are made of. No bodies, no secrets, no query strings. */
 export interface RequestRecord {
   readonly kind: 'request'
@@ -34,6 +40,8 @@ export interface RequestRecord {
   readonly upstreamRequestId: string | null
   /** Every attempt at a target, in the order in which they came to an end. */
   readonly attempts: readonly AttemptRecord[]
+  /** Null where the route has no cache, or the request no use for it. */
+  readonly cache: CacheOutcome | null
   /** Which tier of the body plan carried the response. */
   readonly tier: 'none' | 'native' | 'whole' | 'tap' | 'pump'
   readonly ending: Ending

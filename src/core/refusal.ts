@@ -1,3 +1,4 @@
+import { cacheEntries } from './cache/refusal-entries.ts'
 import type { LimitKind } from './limit/kinds/kind.ts'
 import { limitEntries } from './limit/refusal-entries.ts'
 import type { LimitStanding } from './limit/standing.ts'
@@ -57,6 +58,7 @@ export type Refusal =
     }
   | { readonly refused: 'upstream_unavailable'; readonly retryAfterMs: number }
   | { readonly refused: 'upstream_busy'; readonly retryAfterMs: number }
+  | { readonly refused: 'only_if_cached' }
   | { readonly refused: 'client_left' }
   | { readonly refused: 'misconfigured' }
   | { readonly refused: 'internal_error' }
@@ -201,6 +203,7 @@ const catalogue: Entries<RefusalReason> = {
     message: 'This request has already passed through this gateway; its operator must check the upstreams.',
   }),
   ...upstreamEntries,
+  ...cacheEntries,
   client_left: () => ({
     status: 499,
     title: 'Client closed request',

@@ -37,6 +37,13 @@ export interface PlanContext {
   readonly grant: Grant
   readonly estimator: TokenEstimator
   readonly clock: Clock
+  /** Who else sees the bytes of an answer that is counted, or null. */
+  readonly copy: BodySight | null
+}
+
+/** Sees the upstream's bytes as they pass, in pieces whose buffers are used again. */
+export interface BodySight {
+  push(piece: Uint8Array): void
 }
 
 /** How long a client's leaving may keep the upstream busy where the route drains; Cloudflare allows 30 s. */
@@ -133,8 +140,13 @@ function planAnswer(
     return { delivery: deliverTap(body, terms), meter }
   }
   return readAnswerWhole(answer, totalMs(context)).then((bytes) =>
-    isRefusal(bytes) ? bytes : { delivery: whole(bytes, context), meter: new WholeMeter(bytes, llm) },
+    isRefusal(bytes) ? bytes : wholeAnswer(bytes, llm, context),
   )
+}
+
+function wholeAnswer(bytes: Uint8Array, llm: LlmRequest, context: PlanContext): BodyPlan {
+  context.copy?.push(bytes)
+  return { delivery: whole(bytes, context), meter: new WholeMeter(bytes, llm) }
 }
 
 /** A list that cannot be read cannot be filtered either, and is not shown. */
@@ -174,7 +186,10 @@ function streamTerms(
     clock: context.clock,
     idleMs: idleMs(context),
     drainMs: context.route.streams.onLeave === 'drain' ? drainMs : 0,
-    see: (piece) => meter.push(piece),
+    see(piece) {
+      meter.push(piece)
+      context.copy?.push(piece)
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Route } from '../core/config/types.ts'
+import type { Route, Target } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
 import { addCors } from '../core/http/cors.ts'
 import { clientHeaders } from '../core/http/response-headers.ts'
@@ -9,13 +9,32 @@ import { clientLocation } from '../core/route/client-location.ts'
 import { upstreamPath } from '../core/route/rewrite.ts'
 import type { Clock, Exchange, Grant, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import type { Answer } from './answer.ts'
-import { isEventStream, planBody, type BodyPlan } from './body-plan.ts'
+import { isEventStream, planBody, type BodyPlan, type BodySight } from './body-plan.ts'
+
+/** Status and headers of an answer, before the rules; from an upstream, or as the cache had them from one. */
+export interface AnswerHead {
+  readonly status: number
+  readonly statusText: string
+  readonly headers: Headers
+  readonly webSocket: WebSocket | null
+  /** URL that was asked for, and whom. */
+  readonly url: string
+  readonly target: Target | null
+}
+
+/** What an answer is made for. */
+export interface AnswerContext {
+  readonly outbound: OutboundRequest
+  readonly principal: Principal
+}
 
 export interface DeliverContext {
   readonly principal: Principal
   readonly grant: Grant
   readonly estimator: TokenEstimator
   readonly clock: Clock
+  /** Who else sees the bytes of an answer that is counted. */
+  readonly copy?: BodySight | null
 }
 
 /**
@@ -28,32 +47,45 @@ export function deliver(
   outbound: OutboundRequest,
   context: DeliverContext,
 ): Awaitable<Outcome<Answer>> {
-  const { response } = upstream
   const { route } = outbound.match
-  const { principal, ...others } = context
+  const { principal, copy = null, ...others } = context
   const choice = modelChoice(route.models, principal)
-  const finish = (plan: Outcome<BodyPlan>): Outcome<Answer> => {
-    if (isRefusal(plan)) return plan
-    const { status, statusText, webSocket } = response
-    const headers = answerHeaders(x, route, response)
-    // The bytes of an answer that was read say their own length.
-    if (plan.delivery.tier === 'whole') headers.delete('content-length')
-    return { status, statusText, headers, webSocket, ...plan, profiled: mayProfile(x, principal) }
-  }
+  const finish = (plan: Outcome<BodyPlan>): Outcome<Answer> =>
+    isRefusal(plan) ? plan : finishAnswer(x, headOf(x, upstream), { outbound, principal }, plan)
   const { target } = x.facts
   const path = target === null ? x.target.path : upstreamPath(outbound.match, target)
-  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, ...others })
+  const plan = planBody(upstream, { x, route, path, llm: outbound.llm, choice, copy, ...others })
   return plan instanceof Promise ? plan.then(finish) : finish(plan)
 }
 
-function answerHeaders(x: Exchange, route: Route, response: Response): Headers {
-  const headers = clientHeaders(response.headers, {
+/** The head of what an upstream just answered. */
+export function headOf(x: Exchange, { response }: UpstreamAnswer): AnswerHead {
+  const { status, statusText, headers, webSocket, url } = response
+  return { status, statusText, headers, webSocket, url, target: x.facts.target }
+}
+
+/** Puts the rules on a head and the plan's body under it. */
+export function finishAnswer(
+  x: Exchange,
+  head: AnswerHead,
+  { outbound, principal }: AnswerContext,
+  plan: BodyPlan,
+): Answer {
+  const { status, statusText, webSocket } = head
+  const headers = answerHeaders(x, outbound.match.route, head)
+  // The bytes of an answer that was read say their own length.
+  if (plan.delivery.tier === 'whole') headers.delete('content-length')
+  return { status, statusText, headers, webSocket, ...plan, profiled: mayProfile(x, principal) }
+}
+
+function answerHeaders(x: Exchange, route: Route, head: AnswerHead): Headers {
+  const headers = clientHeaders(head.headers, {
     route,
     dialect: dialectOf(route.dialect),
-    shared: x.facts.target?.secret !== null,
-    eventStream: isEventStream(response.headers),
+    shared: head.target?.secret !== null,
+    eventStream: isEventStream(head.headers),
   })
-  leadThroughGateway(headers, x, route, response.url)
+  leadThroughGateway(headers, route, head)
   if (route.cors !== null) addCors(headers, route.cors, x.request.headers.get('origin'))
   return headers
 }
@@ -61,12 +93,11 @@ function answerHeaders(x: Exchange, route: Route, response: Response): Headers {
 /** Headers that name a place (RFC 9110 §10.2.2, §8.7). */
 const places = ['location', 'content-location'] as const
 
-function leadThroughGateway(headers: Headers, x: Exchange, route: Route, requested: string): void {
-  const { target } = x.facts
+function leadThroughGateway(headers: Headers, route: Route, { target, url }: AnswerHead): void {
   for (const name of places) {
     const place = headers.get(name)
     if (place === null || target === null) continue
-    const led = clientLocation(place, requested, route, target)
+    const led = clientLocation(place, url, route, target)
     if (led === null) headers.delete(name)
     else headers.set(name, led)
   }

@@ -3,11 +3,14 @@ import type { Pools } from '../core/upstream/pool.ts'
 import type {
   Clock,
   ConfigSource,
+  Digest,
   KeySource,
   Limiter,
+  PurgeSource,
   Random,
   Readiness,
   Recorder,
+  ResponseCache,
   Upstreams,
   UsageReader,
 } from '../ports.ts'
@@ -21,8 +24,11 @@ export interface Deps {
   readonly estimator: TokenEstimator
   readonly upstreams: Upstreams
   readonly pools: Pools
+  readonly cache: ResponseCache
+  readonly purges: PurgeSource
   readonly recorder: Recorder
   readonly readiness: Readiness
+  readonly digest: Digest
   readonly clock: Clock
   readonly random: Random
 }

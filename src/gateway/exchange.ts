@@ -23,6 +23,7 @@ export class RequestLife implements Exchange {
     upstreamStatus: null,
     attempts: [],
     answerEnded: null,
+    cache: null,
   }
   readonly waits: Partial<Record<Operation, number>> = {}
   readonly operations: Partial<Record<Operation, number>> = {}

@@ -3,7 +3,7 @@ import type { Snapshot } from '../core/config/snapshot.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import type { CanonicalTarget } from '../core/route/canonical-target.ts'
 import type { ConfiguredMatch } from '../core/route/route-index.ts'
-import type { Grant, Principal } from '../ports.ts'
+import type { Grant, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import { admit } from '../stages/admit.ts'
 import { authenticate } from '../stages/authenticate.ts'
 import { callUpstream } from '../stages/call-upstream/call-upstream.ts'
@@ -11,6 +11,11 @@ import { inspect } from '../stages/inspect/inspect.ts'
 import { match } from '../stages/match.ts'
 import { reserve } from '../stages/reserve.ts'
 import type { Answer } from './answer.ts'
+import { enterCache } from './cache/enter.ts'
+import { isWrite } from './cache/invalidate.ts'
+import { enterLlmCache, throughLlmCache } from './cache/through-llm-cache.ts'
+import { throughCache } from './cache/through-cache.ts'
+import { writeThrough } from './cache/write-through.ts'
 import { answerBuiltin, answerPreflight } from './builtin.ts'
 import { deliver } from './deliver.ts'
 import type { Deps } from './deps.ts'
@@ -89,13 +94,41 @@ interface Admitted {
 
 /** The second half of the line: what is done for a request that was let in. */
 async function pass(x: RequestLife, admitted: Admitted, deps: Deps): Promise<Outcome<Answer>> {
-  const { matched, principal, grant, snapshot } = admitted
+  const { matched, principal } = admitted
   const inspected = inspect(x, matched, principal, deps)
   const outbound = inspected instanceof Promise ? await inspected : inspected
   if (isRefusal(outbound)) return outbound
   x.llm = outbound.llm
   x.mark('inspect')
 
+  return answerTo(x, outbound, admitted, deps)
+}
+
+/** The rest of the line: through a cache where the route has one and the request a use for it. */
+function answerTo(
+  x: RequestLife,
+  outbound: OutboundRequest,
+  admitted: Admitted,
+  deps: Deps,
+): Awaitable<Outcome<Answer>> {
+  const { snapshot, principal, grant } = admitted
+  const context = { outbound, principal, grant, settings: snapshot.settings, deps }
+  const place = enterCache(x, outbound, principal)
+  if (place !== null) return throughCache(x, { ...context, place })
+  const call = () => reserveAndCall(x, outbound, admitted, deps)
+  const equal = enterLlmCache(x, context)
+  return equal === null
+    ? passThrough(x, outbound, admitted, deps)
+    : throughLlmCache(x, equal, { ...context, call })
+}
+
+/** Takes the tokens that the request may use, then calls the upstream. */
+async function reserveAndCall(
+  x: RequestLife,
+  outbound: OutboundRequest,
+  { grant, principal, snapshot }: Admitted,
+  deps: Deps,
+): Promise<Outcome<UpstreamAnswer>> {
   const reserving = reserve(grant, outbound, snapshot.prices, deps)
   const reserved = reserving instanceof Promise ? await reserving : reserving
   if (isRefusal(reserved)) return reserved
@@ -104,7 +137,23 @@ async function pass(x: RequestLife, admitted: Admitted, deps: Deps): Promise<Out
   const answer = await callUpstream(x, outbound, { principal, settings: snapshot.settings }, deps)
   if (isRefusal(answer)) return answer
   x.mark('call-upstream')
+  return answer
+}
 
+/** The rest of the line for what the cache has no part in; a write makes what is stored untrue. */
+async function passThrough(
+  x: RequestLife,
+  outbound: OutboundRequest,
+  admitted: Admitted,
+  deps: Deps,
+): Promise<Outcome<Answer>> {
+  const { snapshot, principal, grant } = admitted
+  const requestedMs = deps.clock.nowMs()
+  const answer = await reserveAndCall(x, outbound, admitted, deps)
+  if (isRefusal(answer)) return answer
+  if (snapshot.caches && isWrite(x)) {
+    return writeThrough(x, answer, { outbound, principal, grant, snapshot, deps, requestedMs })
+  }
   const { estimator, clock } = deps
   return deliver(x, answer, outbound, { principal, grant, estimator, clock })
 }

@@ -42,6 +42,8 @@ const keyRoute: Route = {
   streams: defaultStreams,
   resend: defaultResend.http,
   limits: [],
+  cache: null,
+  llmCache: null,
 }
 
 const unknownDays: Refusal = {

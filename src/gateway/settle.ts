@@ -114,6 +114,7 @@ function recordOf(
     upstreamStatus: facts.upstreamStatus,
     upstreamRequestId: printable(facts.upstreamRequestId),
     attempts: attemptsOf(x, deps),
+    cache: facts.cache,
     tier: answered.tier,
     ending: delivered.ending,
     bytes: delivered.bytes,

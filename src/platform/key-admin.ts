@@ -1,3 +1,4 @@
+import type { PurgeSubject } from '../core/cache/purge-log.ts'
 import type { Account, NewAccount, Page, PageRequest } from '../core/key/account.ts'
 import { isAdminRefusal, type AdminOutcome, type AdminRefusal } from '../core/key/admin-refusal.ts'
 import type { KeyChange, KeyRecord, NewKey } from '../core/key/key-record.ts'
@@ -112,6 +113,14 @@ class DurableKeyAdmin implements KeyAdmin {
 
   setLimits(account: string, limits: readonly LimitSpec[]): Promise<AdminOutcome<readonly LimitSpec[]>> {
     return this.#askLedger(account, (ledger) => ledger.setLimits(limits))
+  }
+
+  purge(
+    account: string,
+    subject: PurgeSubject,
+    hard: boolean,
+  ): Promise<AdminOutcome<{ readonly epoch: number }>> {
+    return this.#askLedger<{ readonly epoch: number }>(account, (ledger) => ledger.purge(subject, hard))
   }
 
   async #newKeyText(ring: KeyRing, account: string, id: string): Promise<string> {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { noPurges, withPurge } from '../../src/core/cache/purge-log.ts'
 import { AccountLease } from '../../src/core/key/account-lease.ts'
 import type { AccountNews } from '../../src/core/key/account-news.ts'
 import { keyRecordWith } from '../support/key-records.ts'
@@ -89,4 +90,14 @@ describe('the account lease', () => {
     lease.apply(news(2, { changed: null }), 1)
     expect(lease.told('1111111111')).toBeNull()
   })
+})
+
+test('knows of purges what it was told last, also when later words say nothing of them', () => {
+  const lease = new AccountLease()
+  const purges = withPurge(noPurges, { kind: 'all' }, true, 5)
+  expect(lease.purges).toBe(noPurges)
+  lease.apply({ ...news(1), purges }, 0)
+  lease.apply({ ...news(1), purges: null }, 10)
+  lease.apply(news(2), 20)
+  expect(lease.purges).toBe(purges)
 })

@@ -270,6 +270,39 @@ export const badCases: readonly BadCase[] = [
     '$.prices',
     true,
   ],
+  ['a cache by a flag', withRoute({ dialect: 'http', cache: true }), '$.routes[0].cache', true],
+  [
+    'a profile of its own',
+    withRoute({ dialect: 'http', cache: { profile: 'fast' } }),
+    '$.routes[0].cache.profile',
+    true,
+  ],
+  [
+    'a slip in a cache',
+    withRoute({ dialect: 'http', cache: { profil: 'full' } }),
+    '$.routes[0].cache.profil',
+    true,
+  ],
+  ['a cache by URL in front of a model', withRoute({ cache: {} }), '$.routes[0].cache', false],
+  [
+    'a version with a space',
+    withRoute({ dialect: 'http', cache: { version: 'a b' } }),
+    '$.routes[0].cache.version',
+    true,
+  ],
+  [
+    'a cache by body in front of plain HTTP',
+    withRoute({ dialect: 'http', llmCache: {} }),
+    '$.routes[0].llmCache',
+    false,
+  ],
+  ['a cache for a moment', withRoute({ llmCache: { ttlMs: 999 } }), '$.routes[0].llmCache.ttlMs', true],
+  [
+    'a member to ignore twice',
+    withRoute({ llmCache: { ignore: ['a', 'a'] } }),
+    '$.routes[0].llmCache.ignore[1]',
+    true,
+  ],
   ['a WebSocket flag as a number', withRoute({ websocket: 1 }), '$.routes[0].websocket', true],
 ]
 
@@ -325,6 +358,9 @@ export const goodCases: readonly (readonly [name: string, document: unknown])[] 
   ['no grace', { ...sampleDocument(), gateway: { keyGraceSeconds: 0 } }],
   ...goodLimitCases,
   ['opaque bodies that pass', withRoute({ opaqueBodies: 'pass' })],
+  ['a cache', withRoute({ dialect: 'http', cache: { profile: 'full', setCookies: false, version: 'v1' } })],
+  ['no cache', withRoute({ cache: null, llmCache: null })],
+  ['a cache of answers', withRoute({ llmCache: { scope: 'account', ignore: [] } })],
   ['a target that does not know include_usage', withTarget({ includeUsage: false })],
   [
     'prices',

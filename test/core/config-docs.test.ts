@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  cacheProfiles,
   defaultBodyBytesMax,
   defaultConcurrency,
   defaultCors,
@@ -9,6 +10,7 @@ import {
   defaultKeySources,
   defaultResend,
   defaultRetries,
+  defaultLlmCache,
   defaultRoute,
   defaultSecretPlace,
   defaultStreams,
@@ -130,8 +132,22 @@ describe('the page on configuration says of', () => {
   })
 
   it('streams what holds by default, and every setting', () => {
-    expect(defaultsBetween('Each `streams`', '### Models')).toEqual(defaultStreams)
+    expect(defaultsBetween('Each `streams`', '### Caches')).toEqual(defaultStreams)
     expect(Object.keys(schema.$defs.streams.properties)).toEqual(Object.keys(defaultStreams))
+  })
+
+  it('caches what holds by default in each profile, and every setting', () => {
+    const rows = rowsBetween('Each `cache`', 'Each `llmCache`')
+    for (const [at, profile] of (['safe', 'full'] as const).entries()) {
+      const said = rows.map(([name = '', ...cells]) => [name, JSON.parse(cells[at] ?? '') as unknown])
+      expect(Object.fromEntries(said)).toEqual(cacheProfiles[profile])
+    }
+    expect(Object.keys(schema.$defs.cache.properties)).toEqual(Object.keys(cacheProfiles.safe))
+  })
+
+  it('caches of models what holds by default, and every setting', () => {
+    expect(defaultsBetween('Each `llmCache`', '### Models')).toEqual(defaultLlmCache)
+    expect(Object.keys(schema.$defs.llmCache.properties)).toEqual(Object.keys(defaultLlmCache))
   })
 
   it('models what holds by default, and every setting', () => {

@@ -74,6 +74,7 @@ const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused
   upstream_error: { refused: 'upstream_error', upstreamStatus: 529, retryAfter: '7' },
   upstream_unavailable: { refused: 'upstream_unavailable', retryAfterMs: 1500 },
   upstream_busy: { refused: 'upstream_busy', retryAfterMs: 1500 },
+  only_if_cached: { refused: 'only_if_cached' },
   client_left: { refused: 'client_left' },
   misconfigured: { refused: 'misconfigured' },
   internal_error: { refused: 'internal_error' },

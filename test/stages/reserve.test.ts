@@ -28,6 +28,7 @@ function outbound(forecast: LlmForecast | null, changes: Partial<Route> = {}): O
     sendable: { body: { kind: 'none' }, kind: 'none', cut: () => null },
     forTarget: null,
     llm: { forecast, facts: () => facts },
+    conditions: null,
   }
 }
 

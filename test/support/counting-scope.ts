@@ -9,6 +9,7 @@ export class CountingScope implements Scope {
     upstream: 0,
     queue: 0,
     backoff: 0,
+    cache: 0,
   }
   readonly waits: [Operation, number][] = []
   readonly deferred: Promise<unknown>[] = []

@@ -14,6 +14,7 @@ export function exchangeWith(headers: Record<string, string> = {}, query = ''): 
     upstreamStatus: null,
     attempts: [],
     answerEnded: null,
+    cache: null,
   }
   made += 1
   return Object.assign(new CountingScope(), {

@@ -54,6 +54,8 @@ export function routeWith(changes: Partial<Route> = {}, target: Target = targetW
     resend: defaultResend[target.dialect],
     limits: [],
     opaqueBodies: 'refuse',
+    cache: null,
+    llmCache: null,
     ...changes,
   }
 }

@@ -37,6 +37,7 @@ const operations: [string, string][] = [
   ['DELETE', '/accounts/ACCOUNT/keys/KEY'],
   ['GET', '/accounts/ACCOUNT/limits'],
   ['PUT', '/accounts/ACCOUNT/limits'],
+  ['POST', '/accounts/ACCOUNT/purges'],
   ['GET', '/config'],
   ['GET', '/nothing'],
   ['PUT', '/accounts'],
@@ -244,6 +245,32 @@ test.each([
   const response = await controlWith().send('PUT', path('/accounts/ACCOUNT/limits'), { json })
   const problem: ProblemView = await response.json()
   expect([response.status, problem.problems?.map((one) => one.path)]).toEqual([400, [at]])
+})
+
+test.each([
+  [{}, '$'],
+  [{ all: true, tag: 't' }, '$'],
+  [{ all: false }, '$.all'],
+  [{ url: 'a' }, '$.url'],
+  [{ prefix: '' }, '$.prefix'],
+  [{ prefix: `/${'a'.repeat(4_096)}` }, '$.prefix'],
+  [{ tag: 'a b' }, '$.tag'],
+  [{ tag: 7 }, '$.tag'],
+  [{ tag: 't', hard: 1 }, '$.hard'],
+  [{ tag: 't', soft: true }, '$.soft'],
+])('nothing is purged by %j', async (json, at) => {
+  const response = await controlWith().send('POST', path('/accounts/ACCOUNT/purges'), { json })
+  const problem: ProblemView = await response.json()
+  expect([response.status, problem.problems?.map((one) => one.path)]).toEqual([400, [at]])
+})
+
+test('each purge of an account has an epoch of its own', async () => {
+  const { send } = controlWith()
+  const epochs = []
+  for (const json of [{ all: true }, { url: '/a?b' }, { prefix: '/a' }, { tag: 't', hard: true }]) {
+    epochs.push(await (await send('POST', path('/accounts/ACCOUNT/purges'), { json })).json())
+  }
+  expect(epochs).toEqual([{ epoch: 1 }, { epoch: 2 }, { epoch: 3 }, { epoch: 4 }])
 })
 
 test.each([

@@ -73,7 +73,7 @@ describe('keys that nobody issued', () => {
       expect(await find(source, forged, x)).toEqual(invalid)
     }
     expect([stores.kvReads, stores.stubsMade]).toEqual([0, 0])
-    expect(x.counts).toEqual({ kv: 0, ledger: 0, registry: 0, upstream: 0, queue: 0, backoff: 0 })
+    expect(x.counts).toEqual({ kv: 0, ledger: 0, registry: 0, upstream: 0, queue: 0, backoff: 0, cache: 0 })
   })
 
   test('a ring entry taken away kills its keys; with no ring at all nothing is asked', async () => {

@@ -16,6 +16,7 @@ export function checkRoutes(routes: readonly PlacedRoute[]): void {
     checkReserved(route, place)
     checkDialect(route, place)
     checkRewrite(route, place)
+    checkCaches(route, place)
     checkLimits(route, place)
   }
   checkDifferent(routes, 'an id that no other route has', ({ id }) => [[id, 'the id']])
@@ -45,6 +46,14 @@ function checkDialect({ dialect, upstream }: Route, place: Place): void {
     expected,
     `"${dialect}", while target ${describeName(other.id)} is "${other.dialect}"`,
   )
+}
+
+/** Plain answers are told apart by their URL, those of models by the request's body. */
+function checkCaches({ dialect, cache, llmCache }: Route, place: Place): void {
+  if (cache !== null && dialect !== 'http')
+    note(at(place, 'cache'), '`llmCache`, since the route speaks to a model', 'a cache by URL')
+  if (llmCache !== null && dialect === 'http')
+    note(at(place, 'llmCache'), '`cache`, since the route speaks plain HTTP', 'a cache by body')
 }
 
 function checkRewrite({ path, rewrite }: Route, place: Place): void {

@@ -11,7 +11,8 @@ import type { Snapshot } from './snapshot.ts'
 export function compileConfig(config: ParsedConfig, version: number): Snapshot {
   const { settings, routes } = config
   const prices = priceTable(config.prices)
-  return deepFreeze({ version, settings, routes, index: buildRouteIndex(routes), prices })
+  const caches = routes.some((route) => route.cache !== null)
+  return deepFreeze({ version, settings, routes, index: buildRouteIndex(routes), prices, caches })
 }
 
 /** Freezes an object and what its properties hold. Maps are frozen as objects; their types let nobody write to them. */

@@ -1,3 +1,5 @@
+import type { LlmCachePolicy } from '../cache/llm-policy.ts'
+import type { CachePolicy } from '../cache/policy.ts'
 import type {
   ConcurrencyPolicy,
   DialectName,
@@ -121,3 +123,48 @@ export const defaultPool = {
   concurrency: defaultConcurrency,
   hedgeShare: defaultHedgeShare,
 } as const
+const hourMs = 3_600_000
+
+/** What each profile of a route's `cache` means. */
+export const cacheProfiles: Readonly<Record<CachePolicy['profile'], CachePolicy>> = {
+  safe: {
+    profile: 'safe',
+    scope: 'account',
+    authorized: 'rfc',
+    setCookies: false,
+    heuristics: false,
+    looseVary: false,
+    languageVary: false,
+    loosePartial: false,
+    clientDirectives: false,
+    staleOnDisconnectMs: hourMs,
+    errorMs: 10_000,
+    bytesMax: 100 * mebibyte,
+    version: '',
+  },
+  full: {
+    profile: 'full',
+    scope: 'account',
+    authorized: 'rfc',
+    setCookies: true,
+    heuristics: true,
+    looseVary: true,
+    languageVary: true,
+    loosePartial: true,
+    clientDirectives: true,
+    staleOnDisconnectMs: 24 * hourMs,
+    errorMs: 24 * hourMs,
+    bytesMax: 100 * mebibyte,
+    version: '',
+  },
+}
+
+/** What a route with `llmCache` does that says nothing else. */
+export const defaultLlmCache: LlmCachePolicy = {
+  scope: 'key',
+  ttlMs: 300_000,
+  ignore: ['user', 'metadata'],
+  sampled: false,
+  bytesMax: mebibyte,
+  version: '',
+}

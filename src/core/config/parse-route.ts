@@ -1,5 +1,6 @@
 import { patternProblem } from '../route/path-pattern.ts'
 import { closestName } from './closest-name.ts'
+import { cachePolicy, llmCachePolicy } from './parse-cache.ts'
 import { defaultBodyBytesMax, defaultKeySources, defaultResend, defaultRoute } from './defaults.ts'
 import { describeName, describeValue } from './describe-value.ts'
 import { corsPolicy } from './parse-cors.ts'
@@ -37,7 +38,8 @@ const policyFields = [
   'limits',
 ]
 const llmFields = ['models', 'streams', 'opaqueBodies']
-const routeFields = [...matchFields, ...policyFields, ...llmFields, 'websocket']
+const cacheFields = ['cache', 'llmCache']
+const routeFields = [...matchFields, ...policyFields, ...llmFields, 'websocket', ...cacheFields]
 const bodyBytesLimit = 5_368_709_120
 const methodsMax = 20
 
@@ -103,6 +105,8 @@ export function parseRoute(place: Place, upstreams: ReadonlyMap<string, ParsedUp
     streams: parseStreams(field('streams')),
     resend: parseResend(field('resend'), defaultResend[dialect]),
     opaqueBodies: optional(field('opaqueBodies'), oneOf('refuse', 'pass'), defaultRoute.opaqueBodies),
+    cache: optionalOrNull(field('cache'), cachePolicy),
+    llmCache: optionalOrNull(field('llmCache'), llmCachePolicy),
   }
   const where = {
     host: optional(field('host'), hostPattern, defaultRoute.host),

@@ -10,4 +10,6 @@ export interface Snapshot {
   readonly routes: readonly Route[]
   readonly index: RouteIndex
   readonly prices: PriceTable
+  /** Whether any route caches answers by their URL: then a write has entries to invalidate. */
+  readonly caches: boolean
 }

@@ -1,3 +1,5 @@
+import type { LlmCachePolicy } from '../cache/llm-policy.ts'
+import type { CachePolicy } from '../cache/policy.ts'
 import type { RouteLimit } from '../limit/spec.ts'
 
 /** The wire format of a route: decides error bodies, the error event of a stream, and (later) metering. */
@@ -189,6 +191,10 @@ export interface Route {
   readonly limits: readonly RouteLimit[]
   /** LLM bodies that are not plain JSON or a form: refused, or passed where no rule on models could be evaded. */
   readonly opaqueBodies: 'refuse' | 'pass'
+  /** How answers to GET are cached; null where they are not. */
+  readonly cache: CachePolicy | null
+  /** How answers of models are cached; null where they are not. */
+  readonly llmCache: LlmCachePolicy | null
 }
 
 /** What the gateway answers itself. A configured route with exactly the same path takes its place. */

@@ -1,3 +1,4 @@
+import { noPurges, type PurgeLog } from '../cache/purge-log.ts'
 import type { LimitSpec } from '../limit/spec.ts'
 import type { AccountNews } from './account-news.ts'
 import type { KeyRecord } from './key-record.ts'
@@ -19,6 +20,7 @@ export class AccountLease {
   readonly #told = new Map<string, KeyRecord>()
   #askedAtMs = -Infinity
   #news: AccountNews | null = null
+  #purges: PurgeLog = noPurges
   #term: object = {}
 
   /** The account's sequence, as a message names it; null: nothing is known yet. */
@@ -29,6 +31,11 @@ export class AccountLease {
   /** The account's own limits; the same array until they change. */
   get limits(): readonly LimitSpec[] {
     return this.#news?.limits ?? noLimits
+  }
+
+  /** What was purged of the account's cached answers, as far as was told. */
+  get purges(): PurgeLog {
+    return this.#purges
   }
 
   /**
@@ -58,6 +65,7 @@ export class AccountLease {
     if (askedAtMs < this.#askedAtMs) return null
     this.#askedAtMs = askedAtMs
     const before = this.#news
+    if (news?.purges) this.#purges = news.purges
     this.#news = news !== null && before?.sequence === news.sequence ? before : news
     if (news === null || news.changed === null) {
       if (news !== null || before !== null) this.#beginTerm()

@@ -1,3 +1,4 @@
+import type { PurgeLog } from '../cache/purge-log.ts'
 import type { LimitSpec } from '../limit/spec.ts'
 import type { KeyRecord } from './key-record.ts'
 
@@ -16,4 +17,6 @@ export interface AccountNews {
   readonly configEpoch: number
   /** Grows when cached answers of the account are purged. */
   readonly purgeEpoch: number
+  /** What was purged; null when the isolate knows it, or nothing was. Absent from a Ledger that knows no purges. */
+  readonly purges?: PurgeLog | null
 }

@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import type { PurgeSubject } from '../../core/cache/purge-log.ts'
 import type { Page, PageRequest } from '../../core/key/account.ts'
 import type { AdminOutcome } from '../../core/key/admin-refusal.ts'
 import type { KeyChange, KeyRecord } from '../../core/key/key-record.ts'
@@ -114,6 +115,17 @@ export class Ledger extends DurableObject<Env> {
     if (this.#account === null) return { refused: 'account_unknown' }
     if (this.#account.state === 'deleted') return { refused: 'account_deleted' }
     return this.#write(() => this.#tables.news.setLimits(limits))
+  }
+
+  /** Purges cached answers of the account. @returns the epoch; refusals `account_unknown`, `account_deleted`. */
+  purge(subject: PurgeSubject, hard: boolean): AdminOutcome<{ readonly epoch: number }> {
+    if (this.#account === null) return { refused: 'account_unknown' }
+    if (this.#account.state === 'deleted') return { refused: 'account_deleted' }
+    return this.#write(() => {
+      const { epoch } = this.#tables.purges.add(subject, hard, Date.now())
+      this.#tables.news.notePurge(epoch)
+      return { epoch }
+    })
   }
 
   /** Revokes every key and takes no new one ever again. @returns refusal `account_unknown`. */

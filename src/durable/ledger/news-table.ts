@@ -85,6 +85,11 @@ export class NewsTable {
     return this.#terms.limits
   }
 
+  /** Notes that cached answers were purged. */
+  notePurge(epoch: number): void {
+    this.#save({ ...this.#terms, sequence: this.#terms.sequence + 1, purgeEpoch: epoch })
+  }
+
   /** Notes a change of the account, and of keys with it. */
   note(keys: readonly string[], nowMs: number): void {
     const sequence = this.#terms.sequence + 1

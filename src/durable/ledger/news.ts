@@ -16,6 +16,8 @@ export function newsFor(
   const news: AccountNews = {
     ...terms,
     state: account.state,
+    // An isolate that knows the present sequence knows the purges too.
+    purges: sequence === terms.sequence || terms.purgeEpoch === 0 ? null : tables.purges.log(),
     changed: tables.news.changed(changesToTell(sequence, terms.sequence, nowMs)),
   }
   return { account: news, keys: keys.map((id) => ({ id, record: tables.keys.find(id) })) }

@@ -3,6 +3,7 @@ import { AccountTable } from './account-table.ts'
 import { KeyTable } from './key-table.ts'
 import { NewsTable } from './news-table.ts'
 import { PermitTable } from './permit-table.ts'
+import { PurgeTable } from './purge-table.ts'
 import { ReservationTable } from './reservation-table.ts'
 import { UsageTable } from './usage-table.ts'
 
@@ -12,6 +13,7 @@ export class Tables {
   readonly keys: KeyTable
   readonly news: NewsTable
   readonly permits: PermitTable
+  readonly purges: PurgeTable
   readonly reservations: ReservationTable
   readonly usage: UsageTable
 
@@ -20,6 +22,7 @@ export class Tables {
     this.keys = new KeyTable(sql)
     this.news = new NewsTable(sql)
     this.permits = new PermitTable(sql)
+    this.purges = new PurgeTable(sql)
     this.reservations = new ReservationTable(sql)
     this.usage = new UsageTable(sql)
   }
@@ -30,6 +33,7 @@ export class Tables {
     this.keys.create()
     this.news.create()
     this.permits.create()
+    this.purges.create()
     this.reservations.create()
     this.usage.create()
     this.news.adopt(nowMs - toldForMs, nowMs)

@@ -1,3 +1,4 @@
+import type { Conditions } from '../../core/cache/reuse.ts'
 import type { Target, Timeouts } from '../../core/config/types.ts'
 import { dialectOf } from '../../core/dialect/dialect.ts'
 import { upstreamHeaders, type InjectedSecret } from '../../core/http/request-headers.ts'
@@ -113,6 +114,7 @@ function prepareCall(job: Job, terms: AttemptTerms, nowMs: number): Outcome<Prep
   const words = gatewayWords(x, caller.settings, { dialect, websocket })
   const headers = upstreamHeaders(x.request.headers, { route, dialect, secret }, words)
   if (isRefusal(headers)) return headers
+  if (outbound.conditions !== null) setConditions(headers, outbound.conditions)
   const call: UpstreamCall = {
     target,
     url: target.origin + upstreamPath(request.match, target) + request.query,
@@ -125,6 +127,14 @@ function prepareCall(job: Job, terms: AttemptTerms, nowMs: number): Outcome<Prep
     bodyMs: route.bodyMs,
   }
   return { call, sendable: request.sendable, secret: secret?.value ?? null }
+}
+
+/** The cache's own conditions take the place of the client's. */
+function setConditions(headers: Headers, conditions: Conditions): void {
+  for (const [name, value] of Object.entries(conditions)) {
+    if (value === null) headers.delete(name)
+    else headers.set(name, value)
+  }
 }
 
 /** The credential of a target. @returns refusal `upstream_credential_missing` */

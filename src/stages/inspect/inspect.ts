@@ -55,7 +55,7 @@ export function inspect(
   if (isRefusal(found)) return found
   const query = forwardedQuery(x.target.query, route)
   if (route.dialect === 'http') {
-    const plain = { match, query, llm: null, forTarget: null }
+    const plain = { match, query, llm: null, forTarget: null, conditions: null }
     const body = plainBody(x, route, found, deps.clock)
     const finish = (ready: Outcome<SendableBody>): Outcome<OutboundRequest> =>
       isRefusal(ready) ? ready : { ...plain, sendable: ready }
@@ -121,7 +121,7 @@ function placeFor({ x, match, query, choice: ofRoute, clock }: Asked, target: Ta
 function outboundFor(asked: Asked, placed: Placed, first: InspectedBody): OutboundRequest {
   const { match, query } = placed
   const { upstream } = match.route
-  if (!variesByTarget(upstream)) return { match, query, ...sentAs(first), forTarget: null }
+  if (!variesByTarget(upstream)) return { match, query, ...sentAs(first), forTarget: null, conditions: null }
   const [firstTarget] = upstream.targets
   let current = first
   const forTarget = (target: Target): Outcome<TargetRequest> => {
@@ -138,7 +138,7 @@ function outboundFor(asked: Asked, placed: Placed, first: InspectedBody): Outbou
   }
   const forecast = forecastForAll(asked, first.llm)
   const llm = { forecast, facts: () => current.llm.facts() }
-  return { match, query, sendable: first.sendable, llm, forTarget }
+  return { match, query, sendable: first.sendable, llm, forTarget, conditions: null }
 }
 
 function forecastForAll({ match, choice }: Asked, llm: LlmRequest): LlmForecast | null {

@@ -8,11 +8,14 @@ import type { RequestRecord } from '../../../src/core/record.ts'
 import type { Refusal } from '../../../src/core/refusal.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../../src/core/route/canonical-target.ts'
 import { Pools } from '../../../src/core/upstream/pool.ts'
+import { noPurges } from '../../../src/core/cache/purge-log.ts'
 import type { Deps } from '../../../src/gateway/deps.ts'
+import { digest } from '../../../src/platform/digest.ts'
 import { RequestLife } from '../../../src/gateway/exchange.ts'
 import { handle } from '../../../src/gateway/handle.ts'
 import type {
   Grant,
+  ResponseCache,
   Settled,
   StopReason,
   TokenWant,
@@ -24,6 +27,13 @@ import { routeWith, targetWith, upstreamWith } from '../../support/routes.ts'
 
 export const poolChoices = ['ordered', 'weighted', 'least-loaded', 'sticky-key', 'sticky-prefix'] as const
 const threeTargets = [0, 1, 2].map((at) => targetWith({ id: `up/${at}`, origin: `https://up${at}.test` }))
+
+/** Of no use to any route here: a route without a cache does not so much as look at it. */
+const untouched = new Proxy({} as ResponseCache, {
+  get(_, name) {
+    throw new Error(`the cache was asked for ${String(name)}`)
+  },
+})
 
 const secretTarget = targetWith({
   dialect: 'openai',
@@ -192,6 +202,9 @@ export class FakeWorld {
         bug: (id) => this.bugs.push(id),
         misconfigured() {},
       },
+      cache: untouched,
+      purges: { log: () => noPurges },
+      digest,
       readiness: { check: async () => ({ keys: 'ok' }) },
       clock: this.clock,
       random: { bytes: (count) => new Uint8Array(count).fill(7), fraction: () => 0 },

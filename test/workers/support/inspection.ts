@@ -60,6 +60,7 @@ export function inspectAt(
     upstreamStatus: null,
     attempts: [],
     answerEnded: null,
+    cache: null,
   }
   const x: Exchange = Object.assign(new CountingScope(), {
     request,

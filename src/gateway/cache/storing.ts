@@ -1,0 +1,193 @@
+import type { StoredResponse } from '../../core/cache/entry.ts'
+import { keepMs } from '../../core/cache/reuse.ts'
+import { joinBytes } from '../../core/join-bytes.ts'
+import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
+import type { Exchange, UpstreamAnswer } from '../../ports.ts'
+import type { Keepable } from '../../stages/store.ts'
+import type { BodyPlan } from '../body-plan.ts'
+import type { Delivered, Delivery } from '../delivery.ts'
+import { contentLength } from '../native.ts'
+import { readAnswerWhole } from '../whole.ts'
+import type { CacheContext } from './cache-context.ts'
+import { bodyNameOf, keep } from './keep.ts'
+
+/** A body up to this length lies with its record, and is held in isolate memory. */
+const inlineBytesMax = 65_536
+
+/** A body plan that keeps what it delivers, and whether that came to pass. */
+export interface StoringPlan {
+  readonly plan: BodyPlan
+  /** Settles when the response is kept, or will not be. Never rejects. */
+  readonly kept: Promise<boolean>
+  /** Settles when the body has arrived; from then on only the store is waited for. */
+  readonly arrived: Promise<unknown>
+}
+
+/** What to keep, and what may still be done with its bytes first. */
+export interface Keeping {
+  readonly keepable: Keepable
+  /** Turns the whole body into what is kept; null keeps nothing. */
+  finish(bytes: Uint8Array): { readonly entry: StoredResponse; readonly bytes: Uint8Array } | null
+}
+
+/**
+ * Carries a body to the client and into the store. A short declared one is read first, so one that breaks off is neither
+ * kept nor passed on as whole. A longer one is split once, by the runtime; the store's branch ends whole or is thrown
+ * away, whether the client stays or leaves.
+ * @returns refusals `upstream_broke_off`, `upstream_total_timeout`
+ */
+export function planStoring(
+  x: Exchange,
+  answer: UpstreamAnswer,
+  keeping: Keeping,
+  context: CacheContext,
+): Awaitable<Outcome<StoringPlan>> {
+  const { body, headers } = answer.response
+  if (body === null) {
+    answer.timer.stop()
+    const none = new Uint8Array(0)
+    return {
+      plan: planOf({ body: null, tier: 'none', ended: complete(0) }),
+      kept: keepBytes(x, none, keeping, context),
+      arrived: here,
+    }
+  }
+  const length = contentLength(headers)
+  if (length === null || length > inlineBytesMax) return split(x, answer, body, { keeping, context })
+  const totalMs = x.facts.target?.timeouts.totalMs ?? 0
+  return readAnswerWhole(answer, totalMs).then((bytes) => {
+    if (isRefusal(bytes)) return bytes
+    const ending = x.signal.aborted ? 'client_left' : 'complete'
+    const delivery: Delivery = { body: bytes, tier: 'whole', ended: { ending, bytes: bytes.length } }
+    const whole = bytes.length === length
+    return {
+      plan: planOf(delivery),
+      kept: whole ? keepBytes(x, bytes, keeping, context) : never,
+      arrived: here,
+    }
+  })
+}
+
+const never = Promise.resolve(false)
+const here = Promise.resolve()
+
+function complete(bytes: number): Delivered {
+  return { ending: 'complete', bytes }
+}
+
+function planOf(delivery: Delivery): BodyPlan {
+  return { delivery, meter: null }
+}
+
+async function keepBytes(
+  x: Exchange,
+  bytes: Uint8Array,
+  keeping: Keeping,
+  context: CacheContext,
+): Promise<boolean> {
+  const held = keeping.finish(bytes)
+  return held === null ? false : keep(context.place, held, x, context.deps)
+}
+
+/** What is kept of a stream, and where. */
+export interface Splitting {
+  readonly keeping: Keeping
+  readonly context: CacheContext
+}
+
+function split(
+  x: Exchange,
+  answer: UpstreamAnswer,
+  body: ReadableStream<Uint8Array>,
+  splitting: Splitting,
+): StoringPlan {
+  const length = contentLength(answer.response.headers)
+  const [toClient, aside] = body.tee()
+  const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length)
+  const stop = new AbortController()
+  let late = false
+  answer.timer.set(answer.remainingMs, () => {
+    late = true
+    answer.abort()
+    stop.abort()
+  })
+  const kept = keepStream(x, aside, length, splitting).catch(() => false)
+  // The client may leave; the store's branch goes on without it.
+  const ended = toClient.pipeTo(through.writable, { signal: stop.signal }).then(
+    (): Delivered => ({ ending: 'complete', bytes: length }),
+    (): Delivered => {
+      if (late) return { ending: 'total_timeout', bytes: null }
+      return { ending: x.signal.aborted ? 'client_left' : 'upstream_failed', bytes: null }
+    },
+  )
+  void Promise.all([kept, ended]).then(() => answer.timer.stop())
+  return { plan: planOf({ body: through.readable, tier: 'native', ended }), kept, arrived: ended }
+}
+
+/**
+ * Keeps a body of any length: a short one with its record, a long one apart and before it. Rejects when it breaks off.
+ * @returns whether it was kept
+ */
+export async function keepStream(
+  x: Exchange,
+  stream: ReadableStream<Uint8Array>,
+  length: number | null,
+  { keeping, context }: Splitting,
+): Promise<boolean> {
+  const { keepable } = keeping
+  const reader = stream.getReader()
+  const start = length === null ? await readStart(reader) : { pieces: [], ended: false }
+  if (start.ended) return keepBytes(x, joinBytes(start.pieces), keeping, context)
+  if (keepable.range !== null) {
+    await reader.cancel()
+    return false
+  }
+  const { place, deps } = context
+  const name = bodyNameOf(place, keepable)
+  const draft: StoredResponse = { ...keepable, length: length ?? 0, bodyName: name }
+  const ms = keepMs(draft, place.policy, deps.clock.nowMs())
+  const incoming = { stream: resumed(start.pieces, reader), length, bytesMax: place.policy.bytesMax }
+  const moved = await deps.cache.putBody(name, incoming, ms + laterMs, x)
+  // Only what is whole gets a record, and without one no request finds it.
+  if (moved === null) return false
+  return keep(place, { entry: { ...draft, length: moved }, bytes: null }, x, deps)
+}
+
+/** A body outlives its record, which may be freshened meanwhile. */
+const laterMs = 604_800_000
+
+interface Start {
+  readonly pieces: Uint8Array[]
+  readonly ended: boolean
+}
+
+/** The first pieces of a body, up to as much as lies with its record. Rejects when it breaks off. */
+async function readStart(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Start> {
+  const pieces: Uint8Array[] = []
+  let total = 0
+  while (total <= inlineBytesMax) {
+    const { done, value } = await reader.read()
+    if (done) return { pieces, ended: true }
+    total += value.length
+    pieces.push(value)
+  }
+  return { pieces, ended: false }
+}
+
+/** What was read, and then the rest. */
+function resumed(
+  pieces: Uint8Array[],
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  const waiting = pieces.slice()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const first = waiting.shift()
+      if (first !== undefined) return controller.enqueue(first)
+      const { done, value } = await reader.read()
+      if (done) controller.close()
+      else controller.enqueue(value)
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
+}
