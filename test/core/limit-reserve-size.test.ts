@@ -240,7 +240,12 @@ describe('what a client says', () => {
     )
   })
 
-  it.each([0, -1, Number.NaN])('a maximum of %d is none', (outputTokensMax) => {
+  it.each(['p90', 'max', 'slices'] as const)('%s of what puts out no text reserves its input', (reserve) => {
+    const size = reserveSize(want({ outputTokensMax: 0, choices: 3 }), limit('token-window', reserve), 0.9)
+    expect(size).toEqual({ kind: 'size', cost: 1000, outputTokens: 0 })
+  })
+
+  it.each([-1, Number.NaN])('a maximum of %d is none', (outputTokensMax) => {
     const spec = limit('token-window', 'max')
     expect(reserveSize(want({ outputTokensMax }), spec, 0)).toEqual(reserveSize(want(), spec, 0))
   })

@@ -62,7 +62,7 @@ describe('npm run figures', () => {
       )
       expect(failure).toMatchObject({ code: 2, stdout: '' })
       expect((failure as { stderr: string }).stderr.trim()).toMatch(
-        /^[^\n]*areas: hostile, llm, pipeline, upstreams[^\n]*$/,
+        /^[^\n]*areas: hostile, limits, llm, pipeline, upstreams[^\n]*$/,
       )
     },
   )

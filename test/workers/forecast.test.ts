@@ -26,7 +26,7 @@ describe('what a request may generate, before it is sent', () => {
     [{ max_tokens: 10_000, max_completion_tokens: 1 }, 10_000],
     [{ max_output_tokens: 30 }, 30],
     [{ max_output_tokens: 30, max_tokens: 31, max_completion_tokens: 0 }, 31],
-    [{ max_tokens: 0 }, 0],
+    [{ max_tokens: 0 }, null],
   ]
 
   test.each(maxima)('with %j is an output of at most %j', async (body, outputTokensMax) => {

@@ -13,7 +13,7 @@ const countMax = Number.MAX_SAFE_INTEGER
 /** What is known of a request before it runs. Counts that make no sense are taken for the least that does. */
 export interface ReserveWant {
   readonly inputTokens: number
-  /** For one answer; null when the client says nothing, which nothing and less than nothing says as well. */
+  /** For one answer; 0 where no model puts out text. Null when the client says nothing that makes sense. */
   readonly outputTokensMax: number | null
   readonly choices: number
   /** Output tokens that nine of ten answers stay within. */
@@ -84,7 +84,7 @@ function outputOf({ outputTokensMax, outputTokensLikely, choices }: ReserveWant,
   const likely = count(outputTokensLikely, 1)
   const answers = count(choices, 1)
   const unnamed = { p90: likely, max: Math.max(outputTokensUnnamed, likely), slices: sliceTokens }[mode]
-  const named = outputTokensMax !== null && outputTokensMax >= 1 ? count(outputTokensMax, 1) : null
+  const named = outputTokensMax !== null && outputTokensMax >= 0 ? count(outputTokensMax, 0) : null
   const decides = named !== null && (mode === 'max' || named <= unnamed)
   return { tokens: Math.min(countMax, (decides ? named : unnamed) * answers), named: decides }
 }

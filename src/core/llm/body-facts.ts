@@ -110,14 +110,17 @@ export function factsOf(values: ReadonlyMap<string, JsonValue | undefined>): Bod
   }
 }
 
-/** Output tokens that the client allows each choice: the largest of what it says, for an upstream may obey any of them. */
+/**
+ * Output tokens that the client allows each choice: the largest of what it says, for an upstream may obey any of them.
+ * Nobody asks for an answer of nothing: 0 says nothing.
+ */
 export function outputTokensMax({
   maxTokens,
   maxCompletionTokens,
   maxOutputTokens,
 }: BodyFacts): number | null {
-  const said = [maxTokens, maxCompletionTokens, maxOutputTokens].filter((each) => each !== null)
-  return said.length === 0 ? null : Math.max(...said)
+  const said = Math.max(maxTokens ?? 0, maxCompletionTokens ?? 0, maxOutputTokens ?? 0)
+  return said === 0 ? null : said
 }
 
 /** Answers that the client makes the model generate, also those it will not be shown. */
