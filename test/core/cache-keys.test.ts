@@ -89,10 +89,12 @@ describe('a cache key', () => {
       routeWith({ id: 's', path: '/*' }),
       routeWith({ id: 'r', path: '/*', rewrite: '/x/*' }),
       routeWith({ id: 'r', path: '/*' }, targetWith({ origin: 'https://other.example' })),
+      routeWith({ id: 'r', path: '/*' }, targetWith({ id: 'up/1' })),
+      routeWith({ id: 'r', path: '/*' }, targetWith({ models: { m: 'n' } })),
       routeWith({ id: 'r', path: '/*', requestHeaders: { remove: [], set: { a: 'b' } } }),
       routeWith({ id: 'r', path: '/*', cache: { ...cacheProfiles.safe, version: '2' } }),
     ]
-    expect(new Set([route, ...others].map(key)).size).toBe(6)
+    expect(new Set([route, ...others].map(key)).size).toBe(8)
     expect(key(routeWith({ id: 'r', path: '/*', bodyBytesMax: 7 }))).toBe(key(route))
   })
 

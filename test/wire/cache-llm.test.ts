@@ -161,6 +161,8 @@ describe('an LLM route with a cache', () => {
     const before = asked()
     await ask('cached', question(), { headers: { 'x-sluice-cache-key': 'mine' } })
     expect(asked() - before).toBe(0)
+    await ask('cached', question({ model: 'n' }), { headers: { 'x-sluice-cache-key': 'mine' } })
+    expect(asked() - before).toBe(1)
     const brief = question()
     await ask('cached', brief, { headers: { 'x-sluice-cache-ttl': '0' } })
     expect((await ask('cached', brief)).cache).not.toContain('hit')

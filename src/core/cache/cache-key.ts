@@ -52,19 +52,20 @@ const marks = new WeakMap<Route, string>()
 function routeMark(route: Route): string {
   const known = marks.get(route)
   if (known !== undefined) return known
-  const { id, host, path, rewrite, upstream, dialect, requestHeaders, cache, llmCache, models, streams } =
-    route
-  const targets = upstream.targets.map(({ origin, basePath, secret, includeUsage }) => [
+  const { id: name, host, path, rewrite, upstream, dialect, requestHeaders, cache, llmCache, streams } = route
+  const targets = upstream.targets.map(({ id, origin, basePath, secret, includeUsage, models }) => [
+    id,
     origin,
     basePath,
     secret,
     includeUsage,
+    models,
   ])
   const text = JSON.stringify([
     [host, path, rewrite, dialect, targets],
-    [requestHeaders, cache, llmCache, models, streams],
+    [requestHeaders, cache, llmCache, route.models, streams],
   ])
-  const mark = `${id}.${fingerprint(text)}`
+  const mark = `${name}.${fingerprint(text)}`
   marks.set(route, mark)
   return mark
 }

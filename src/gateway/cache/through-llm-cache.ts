@@ -24,6 +24,8 @@ export interface LlmCacheEntry {
   readonly terms: LlmCacheTerms
   readonly policy: LlmCachePolicy
   readonly llm: LlmRequest
+  /** As the upstream's first target calls it; an answer of another one is not an answer to an equal request. */
+  readonly model: string | null
 }
 
 type LlmContext = Omit<CacheContext, 'place'>
@@ -41,10 +43,10 @@ export function enterLlmCache(x: RequestLife, { outbound, principal }: LlmContex
   if (policy === null || llm === null || x.request.method !== 'POST') return null
   if (sendable.body.kind !== 'bytes' || sendable.body.bytes.length > policy.bytesMax) return null
   const asker = askerOf(x, principal)
-  const { askedForUsage } = llm.facts()
+  const { askedForUsage, model } = llm.facts()
   const text = new TextDecoder().decode(sendable.body.bytes)
   const terms = llmCacheTerms(asker, { text, askedForUsage, path: x.target.path }, policy)
-  return terms === null ? null : { terms, policy, llm }
+  return terms === null ? null : { terms, policy, llm, model }
 }
 
 function askerOf({ request: { headers } }: RequestLife, principal: Principal): LlmAsker {
@@ -71,7 +73,8 @@ export async function throughLlmCache(
   const requestedMs = deps.clock.nowMs()
   const answer = await context.call()
   if (isRefusal(answer)) return answer
-  const copy = key === null || answer.response.status !== 200 ? null : new BodyCopy(entry.policy.bytesMax)
+  const isKept = key !== null && answer.response.status === 200 && isOfModel(entry)
+  const copy = isKept ? new BodyCopy(entry.policy.bytesMax) : null
   const { estimator, clock } = deps
   const delivered = await deliver(x, answer, outbound, { principal, grant, estimator, clock, copy })
   if (isRefusal(delivered)) return delivered
@@ -85,20 +88,25 @@ export async function throughLlmCache(
   return delivered
 }
 
+/** Whether the target that answered ran the model that the request is told apart by. */
+function isOfModel({ llm, model }: LlmCacheEntry): boolean {
+  return llm.facts().model === model
+}
+
 function said(status: CacheStatus, name: string): string {
   return writeCacheStatus(name, { ...status, detail: 'body-key' })
 }
 
 async function keyOf(
   x: RequestLife,
-  { terms }: LlmCacheEntry,
+  { terms, model }: LlmCacheEntry,
   { outbound, deps }: LlmContext,
 ): Promise<CacheKey | null> {
   const { identity } = terms
   const body =
     'given' in identity
-      ? JSON.stringify(['given', identity.given])
-      : JSON.stringify(['canonical', hexOf(await deps.digest.sha256(identity.canonical))])
+      ? JSON.stringify(['given', model, identity.given])
+      : JSON.stringify(['canonical', model, hexOf(await deps.digest.sha256(identity.canonical))])
   return cacheKey(terms.owner, { route: outbound.match.route, ...x.target, query: outbound.query, body })
 }
 
