@@ -33,7 +33,7 @@ const cached = (id: string, more: object = {}) => ({
   ...more,
 })
 
-/** Routes by what they do: `safe`, `full`, `keyed` (RFC), `own` (account), `shared` (public scope), `cross` (CORS). */
+/** Routes by what they do: `safe`, `full`, `keyed` (RFC), `own` (account), `shared` (public scope), `cross` (CORS), `named` (key in query). */
 const routes = [
   cached('safe'),
   cached('full', { cache: { profile: 'full' } }),
@@ -41,14 +41,29 @@ const routes = [
   cached('own', { auth: 'required', cache: { authorized: 'account' } }),
   cached('shared', { auth: 'required', cache: { scope: 'public' } }),
   cached('cross', { cors: { origins: ['https://a.example', 'https://b.example'] } }),
+  cached('named', { auth: 'required', keyQuery: 'key', cache: { authorized: 'account' } }),
+  cached('frail', { upstream: 'frail' }),
   cached('small', { cache: { bytesMax: 300_000 } }),
 ]
+
+/** `frail` is out after two failures; `pair` has a second target that calls the model `m` otherwise. */
+const upstreamsAt = (origin: string) => ({
+  frail: { dialect: 'http', targets: [{ origin }], health: { failures: 2, failFast: true } },
+  pair: {
+    dialect: 'openai',
+    targets: [{ origin: `${origin}/first` }, { origin: `${origin}/second`, models: { m: 'other' } }],
+  },
+})
 
 export async function startCacheWorld(
   more: readonly Readonly<Record<string, unknown>>[] = [],
 ): Promise<CacheWorld> {
   const up = await startScriptedUpstream()
-  const gateway = await startGatewayUnderTest({ upstreamUrl: up.url, routes: [...routes, ...more] })
+  const gateway = await startGatewayUnderTest({
+    upstreamUrl: up.url,
+    upstreams: upstreamsAt(up.url),
+    routes: [...routes, ...more],
+  })
   const account = await gateway.admin('POST', '/accounts', { name: 'other', region: 'weur' })
   const issued = await gateway.admin('POST', `/accounts/${String(account.json['id'])}/keys`, {
     name: 'other',

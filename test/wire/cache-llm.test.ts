@@ -28,9 +28,18 @@ beforeAll(async () => {
   world = await startCacheWorld([
     llmRoute('cached', {}),
     llmRoute('account', { scope: 'account' }),
+    { ...llmRoute('fallback', {}), upstream: 'pair' },
     llmRoute('all', { scope: 'public' }),
     llmRoute('sampled', { sampled: true }),
   ])
+  world.up.on('/first/v1/chat/completions', async (x) => {
+    await x.bodyEnd()
+    await x.send(wholeAnswer(503, {}, ''))
+  })
+  world.up.on('/second/v1/chat/completions', async (x) => {
+    await x.bodyEnd()
+    await x.send(wholeAnswer(200, { 'content-type': 'application/json' }, completion))
+  })
   world.up.on('/v1/chat/completions', async (x) => {
     await x.bodyEnd()
     const mark = x.request.body.toString()
@@ -142,6 +151,12 @@ describe('an LLM route with a cache', () => {
       }
       expect(asked() - before, route).toBe(2 * expected)
     }
+  })
+
+  it('keeps no answer of another model that a fallback gave', async () => {
+    const body = question()
+    for (const _ of [1, 2]) expect((await ask('fallback', body)).status).toBe(200)
+    expect(world.asked('/second/v1/chat/completions')).toBe(2)
   })
 
   it('does for a request what it asks: no-store, no-cache, max-age, a time and a key of its own', async () => {

@@ -210,6 +210,14 @@ describe('credentials', () => {
     expect(world.asked('/own/mine')).toBe(2)
   })
 
+  it('a write with the key in its query makes the stored answer untrue too', async () => {
+    world.serve('/named/thing', fresh)
+    const path = `/named/thing?a=1&key=${world.gateway.key}`
+    expect([(await world.ask(path)).text, (await world.ask(path)).text]).toEqual(['answer 1', 'answer 1'])
+    await world.ask(path, { method: 'PUT', body: 'new' })
+    expect((await world.ask(path)).text).toBe('answer 3')
+  })
+
   it('C41: a refusal says that nobody may store it', async () => {
     expect((await world.ask('/own/mine')).headers.get('cache-control')).toBe('no-store')
   })
@@ -268,6 +276,15 @@ describe('what is stored', () => {
       world.up.on(path, (x) => x.reset())
       expect((await world.ask(path)).status, name).toBe(status)
     }
+  })
+
+  it('stands in also when the upstream is out and not even asked', async () => {
+    world.serve('/frail/stands', { 'cache-control': 'max-age=1' })
+    await world.ask('/frail/stands')
+    await wait(1_100)
+    world.up.on('/frail/stands', (x) => x.reset())
+    for (let turn = 0; turn < 6; turn += 1) expect((await world.ask('/frail/stands')).status).toBe(200)
+    expect(world.asked('/frail/stands')).toBeLessThan(6)
   })
 
   it('serves while it is asked for again behind the back, where the upstream allows it', async () => {

@@ -107,13 +107,17 @@ async function ask(
   return { answer, requestedMs }
 }
 
-/** Failures in which the upstream said nothing at all (RFC 9111 §4.2.4). */
+/** Failures in which the upstream said nothing at all, or was not even asked (RFC 9111 §4.2.4). */
+const disconnects: ReadonlySet<Refusal['refused']> = new Set([
+  'upstream_unreachable',
+  'upstream_first_byte_timeout',
+  'upstream_total_timeout',
+  'upstream_unavailable',
+  'upstream_busy',
+])
+
 function isDisconnect({ refused }: Refusal): boolean {
-  return (
-    refused === 'upstream_unreachable' ||
-    refused === 'upstream_first_byte_timeout' ||
-    refused === 'upstream_total_timeout'
-  )
+  return disconnects.has(refused)
 }
 
 function discard(answer: UpstreamAnswer): void {

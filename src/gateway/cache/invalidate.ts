@@ -4,6 +4,7 @@ import type { Snapshot } from '../../core/config/snapshot.ts'
 import { isRefusal } from '../../core/outcome.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../core/route/canonical-target.ts'
 import { matchRoute } from '../../core/route/route-index.ts'
+import { forwardedQuery } from '../../stages/inspect/forwarded-query.ts'
 import type { Principal } from '../../ports.ts'
 import type { Answer } from '../answer.ts'
 import type { Deps } from '../deps.ts'
@@ -68,7 +69,9 @@ function placesOf(
   const { route } = matched
   if (!isCaching(route)) return []
   const accounts = principal.kind === 'key' ? [principal.account, null] : [null]
+  // What is stored lies under the query that the upstream was asked, which holds no key.
+  const query = forwardedQuery(target.query, route)
   return accounts.flatMap(
-    (account) => placeOf(route, target, target.query, { account, headers: x.request.headers }) ?? [],
+    (account) => placeOf(route, target, query, { account, headers: x.request.headers }) ?? [],
   )
 }
