@@ -80,7 +80,12 @@ export async function throughLlmCache(
   if (isRefusal(delivered)) return delivered
   x.facts.cache = 'miss'
   if (copy !== null && key !== null) {
-    const draft = draftOf(x, answer, entry, { requestedMs, receivedMs: deps.clock.nowMs() })
+    const draft = draftOf(
+      x,
+      answer,
+      { ...entry, query: outbound.query },
+      { requestedMs, receivedMs: deps.clock.nowMs() },
+    )
     x.defer(keepWhole(x, delivered, { key, copy, draft, entry }, context))
   }
   const status: CacheStatus = { ...missed, forward: entry.terms.mayReuse ? 'uri-miss' : 'request' }
@@ -132,7 +137,7 @@ async function serveEqual(
 function draftOf(
   x: RequestLife,
   { response }: UpstreamAnswer,
-  { terms }: LlmCacheEntry,
+  { terms, query }: LlmCacheEntry & { readonly query: string },
   times: { readonly requestedMs: number; readonly receivedMs: number },
 ): Omit<StoredResponse, 'id' | 'length'> {
   const nothing = { noCache: false, neverStale: true, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 }
@@ -145,7 +150,7 @@ function draftOf(
     fields: keptFields(response.headers, new Map()).filter(([name]) => !about.has(name)),
     url,
     target: x.facts.target?.id ?? '',
-    path: x.target.path,
+    path: x.target.path + query,
     tags: [],
     ...times,
     initialAgeMs: 0,
