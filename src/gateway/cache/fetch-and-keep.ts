@@ -11,6 +11,7 @@ import type { Answer } from '../answer.ts'
 import { deliver } from '../deliver.ts'
 import type { RequestLife } from '../exchange.ts'
 import type { Asked, CacheContext, Found } from './cache-context.ts'
+import { discardAnswer } from './end-answer.ts'
 import { keep } from './keep.ts'
 import type { Lead } from './lead.ts'
 import { completionOf } from './partial.ts'
@@ -73,7 +74,7 @@ async function judgedAgainst(
   if (status === 304 && hasValidator(found.entry)) return validated(x, found, asked, around)
   if (status >= 500) {
     const otherwise = () => passOn(x, found, asked, around)
-    return { kind: 'failed', failure: 'error', otherwise, drop: () => discard(asked.answer) }
+    return { kind: 'failed', failure: 'error', otherwise, drop: () => discardAnswer(x, asked.answer) }
   }
   if (x.request.method === 'HEAD') updateByHead(x, found, asked, around.context)
   return { kind: 'answer', answer: await passOn(x, found, asked, around) }
@@ -120,11 +121,6 @@ function isDisconnect({ refused }: Refusal): boolean {
   return disconnects.has(refused)
 }
 
-function discard(answer: UpstreamAnswer): void {
-  answer.timer.stop()
-  answer.abort()
-}
-
 /** The upstream says that what is stored still holds. */
 async function validated(
   x: RequestLife,
@@ -133,7 +129,7 @@ async function validated(
   { context, lead }: Surroundings,
 ): Promise<Fetched> {
   const entry = freshened(found.entry, receivedFrom(x, asked, context), context.place.policy)
-  discard(asked.answer)
+  discardAnswer(x, asked.answer)
   if (entry === null) {
     await context.deps.cache.drop(found.name, x)
     return refetch(x, found, context, lead)

@@ -3,12 +3,14 @@ import { storedField } from '../../core/cache/entry.ts'
 import { joinParts, parseContentRange } from '../../core/cache/ranges.ts'
 import type { Conditions } from '../../core/cache/reuse.ts'
 import { termsOf, type Received } from '../../core/cache/storable.ts'
-import { isRefusal } from '../../core/outcome.ts'
+import { isRefusal, type Outcome } from '../../core/outcome.ts'
+import type { Ending } from '../../core/stream/ending.ts'
 import type { Looked } from '../../stages/lookup/lookup.ts'
 import type { Exchange, UpstreamAnswer } from '../../ports.ts'
 import { readAnswerWhole, wholeBytesMax } from '../whole.ts'
 import { contentLength } from '../native.ts'
 import type { CacheContext, Found } from './cache-context.ts'
+import { discardAnswer, endAnswer } from './end-answer.ts'
 import { keep } from './keep.ts'
 import { asJoined } from './store-answer.ts'
 
@@ -21,6 +23,12 @@ export interface Completion {
     received: Received,
     context: CacheContext,
   ): Promise<{ readonly kind: 'stored'; readonly found: Found; readonly stored: boolean } | null>
+}
+
+/** How an answer ended that was read whole. */
+function endingOf(read: Outcome<Uint8Array>): Ending {
+  if (!isRefusal(read)) return 'complete'
+  return read.refused === 'upstream_total_timeout' ? 'total_timeout' : 'upstream_failed'
 }
 
 /**
@@ -46,11 +54,11 @@ export function completionOf(x: Exchange, looked: Looked): Completion | null {
       const length = contentLength(received.headers)
       const fits = newer?.first === range.last + 1 && sameStrongTag(received.headers.get('etag'), etag)
       if (!fits || length === null || length + bytes.length > wholeBytesMax) {
-        answer.timer.stop()
-        answer.abort()
+        discardAnswer(x, answer)
         return null
       }
       const rest = await readAnswerWhole(answer, answer.remainingMs)
+      endAnswer(x, endingOf(rest))
       const terms = termsOf(received, context.place.policy)
       if (isRefusal(rest) || terms === null || rest.length !== newer.last + 1 - newer.first) return null
       const joined = joinParts({ range, bytes }, { range: newer, bytes: rest })

@@ -4,10 +4,12 @@ import { freshened } from '../../core/cache/update.ts'
 import { isRefusal } from '../../core/outcome.ts'
 import { callUpstream } from '../../stages/call-upstream/call-upstream.ts'
 import { store } from '../../stages/store.ts'
+import type { Ending } from '../../core/stream/ending.ts'
 import type { Exchange, UpstreamAnswer } from '../../ports.ts'
 import { contentLength } from '../native.ts'
 import type { RequestLife } from '../exchange.ts'
 import type { Asked, CacheContext, Found } from './cache-context.ts'
+import { discardAnswer, endAnswer } from './end-answer.ts'
 import { keep } from './keep.ts'
 import { Lead } from './lead.ts'
 import { receivedFrom } from './received.ts'
@@ -26,7 +28,7 @@ export function revalidateLater(x: RequestLife, found: Found, context: CacheCont
       deps.recorder.bug(x.id, bug)
       return false
     })
-    .finally(() => quiet.facts.answerEnded?.('complete'))
+    .finally(() => endAnswer(quiet, 'complete'))
   lead.keeping(work, work)
   x.defer(work)
 }
@@ -56,7 +58,7 @@ async function revalidate(x: Exchange, found: Found, context: CacheContext): Pro
   const answer = await callUpstream(x, { ...outbound, conditions }, { principal, settings }, deps)
   if (isRefusal(answer)) return false
   if (answer.response.status !== 304) return replace(x, found, { answer, requestedMs }, context)
-  drop(answer)
+  discardAnswer(x, answer)
   const received = receivedFrom(x, { answer, requestedMs }, context)
   const entry = freshened(found.entry, received, place.policy)
   return entry === null ? false : keep(place, { entry, bytes: found.bytes }, x, deps)
@@ -67,14 +69,14 @@ async function replace(x: Exchange, found: Found, asked: Asked, context: CacheCo
   const { outbound, deps, place } = context
   const { answer } = asked
   const { status, statusText, url, headers } = answer.response
-  if (status >= 500) return drop(answer)
+  if (status >= 500) return drop(x, answer)
   const facts = { received: receivedFrom(x, asked, context), statusText, url, query: outbound.query }
   const keepable = store(x, place, facts, deps)
   const { body } = answer.response
   if (keepable === null || body === null) {
     // What may not be kept any more does not serve any longer either.
     await deps.cache.drop(found.name, x)
-    return drop(answer)
+    return drop(x, answer)
   }
   const finish = (bytes: Uint8Array) => ({
     entry: { ...keepable, length: bytes.length, bodyName: null },
@@ -82,14 +84,15 @@ async function replace(x: Exchange, found: Found, asked: Asked, context: CacheCo
   })
   answer.timer.set(answer.remainingMs, () => answer.abort())
   try {
-    return await keepStream(x, body, contentLength(headers), { keeping: { keepable, finish }, context })
+    const onRead = (ending: Ending) => endAnswer(x, ending)
+    const splitting = { keeping: { keepable, finish }, context, onRead }
+    return await keepStream(x, body, contentLength(headers), splitting)
   } finally {
     answer.timer.stop()
   }
 }
 
-function drop(answer: UpstreamAnswer): false {
-  answer.timer.stop()
-  answer.abort()
+function drop(x: Exchange, answer: UpstreamAnswer): false {
+  discardAnswer(x, answer)
   return false
 }

@@ -9,6 +9,7 @@ import type { Answer } from '../answer.ts'
 import { finishAnswer, type AnswerHead } from '../deliver.ts'
 import type { Delivered, Delivery } from '../delivery.ts'
 import type { CacheContext, Held } from './cache-context.ts'
+import { ClientPipe } from './client-pipe.ts'
 
 /** What an answer made of a stored response says of itself. */
 export interface Serving {
@@ -40,7 +41,7 @@ export function serveStored(
   const { cache } = context.deps
   return cache
     .openBody(held.entry.bodyName ?? '', slice, x)
-    .then((body) => finish(body === null ? null : piped(body, to - from, x)))
+    .then((body) => finish(body === null ? null : piped(body, to - from, x, context)))
 }
 
 const empty: Delivery = { body: null, tier: 'none', ended: { ending: 'complete', bytes: 0 } }
@@ -51,12 +52,22 @@ function inMemory(bytes: Uint8Array, x: Exchange): Delivery {
 }
 
 /** The store's bytes on their way to the client; the hop tells how they ended. */
-function piped(body: ReadableStream<Uint8Array>, length: number, x: Exchange): Delivery {
+function piped(
+  body: ReadableStream<Uint8Array>,
+  length: number,
+  x: Exchange,
+  { grant }: Pick<CacheContext, 'grant'>,
+): Delivery {
   const through = new FixedLengthStream(length)
-  const ended = body.pipeTo(through.writable).then(
+  const pipe = new ClientPipe(body, through.writable)
+  const ended = pipe.done.then(
     (): Delivered => ({ ending: 'complete', bytes: length }),
-    (): Delivered => ({ ending: x.signal.aborted ? 'client_left' : 'upstream_failed', bytes: null }),
+    (): Delivered => ({
+      ending: pipe.why ?? (x.signal.aborted ? 'client_left' : 'upstream_failed'),
+      bytes: null,
+    }),
   )
+  pipe.breakOffWith(x.signal, grant)
   return { body: through.readable, tier: 'native', ended }
 }
 

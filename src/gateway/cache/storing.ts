@@ -2,6 +2,7 @@ import type { StoredResponse } from '../../core/cache/entry.ts'
 import { keepMs } from '../../core/cache/reuse.ts'
 import { joinBytes } from '../../core/join-bytes.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
+import type { Ending } from '../../core/stream/ending.ts'
 import type { Exchange, UpstreamAnswer } from '../../ports.ts'
 import type { Keepable } from '../../stages/store.ts'
 import type { BodyPlan } from '../body-plan.ts'
@@ -9,6 +10,8 @@ import type { Delivered, Delivery } from '../delivery.ts'
 import { contentLength } from '../native.ts'
 import { readAnswerWhole } from '../whole.ts'
 import type { CacheContext } from './cache-context.ts'
+import { ClientPipe } from './client-pipe.ts'
+import { takeEnding } from './end-answer.ts'
 import { bodyNameOf, keep } from './keep.ts'
 
 /** A body up to this length lies with its record, and is held in isolate memory. */
@@ -93,35 +96,52 @@ async function keepBytes(
 export interface Splitting {
   readonly keeping: Keeping
   readonly context: CacheContext
+  /**
+   * Told once how the reading of the stream ended: `complete`, `upstream_failed`, or `client_left` where the store gave
+   * up.
+   */
+  readonly onRead: (ending: Ending) => void
 }
 
 function split(
   x: Exchange,
   answer: UpstreamAnswer,
   body: ReadableStream<Uint8Array>,
-  splitting: Splitting,
+  splitting: Omit<Splitting, 'onRead'>,
 ): StoringPlan {
   const length = contentLength(answer.response.headers)
   const [toClient, aside] = body.tee()
   const through = length === null ? new IdentityTransformStream() : new FixedLengthStream(length)
-  const stop = new AbortController()
-  let late = false
+  // The client may leave, or be stopped; the store's branch goes on without it.
+  const pipe = new ClientPipe(toClient, through.writable)
+  const tell = takeEnding(x)
   answer.timer.set(answer.remainingMs, () => {
-    late = true
+    tell('total_timeout')
+    pipe.breakOff('total_timeout')
     answer.abort()
-    stop.abort()
   })
-  const kept = keepStream(x, aside, length, splitting).catch(() => false)
-  // The client may leave; the store's branch goes on without it.
-  const ended = toClient.pipeTo(through.writable, { signal: stop.signal }).then(
+  const { promise: read, resolve: onRead } = Promise.withResolvers<Ending>()
+  const kept = keepStream(x, aside, length, { ...splitting, onRead }).catch(() => false)
+  // A store that gives up does not say how the answer ends.
+  void kept.then(() => onRead('client_left'))
+  const ended = pipe.done.then(
     (): Delivered => ({ ending: 'complete', bytes: length }),
-    (): Delivered => {
-      if (late) return { ending: 'total_timeout', bytes: null }
-      return { ending: x.signal.aborted ? 'client_left' : 'upstream_failed', bytes: null }
-    },
+    (): Delivered => ({
+      ending: pipe.why ?? (x.signal.aborted ? 'client_left' : 'upstream_failed'),
+      bytes: null,
+    }),
   )
-  void Promise.all([kept, ended]).then(() => answer.timer.stop())
-  return { plan: planOf({ body: through.readable, tier: 'native', ended }), kept, arrived: ended }
+  pipe.breakOffWith(x.signal, splitting.context.grant)
+  void bothOver(read, ended)
+    .then(tell)
+    .finally(() => answer.timer.stop())
+  return { plan: planOf({ body: through.readable, tier: 'native', ended }), kept, arrived: read }
+}
+
+/** How an upstream's answer ended that the store and the client each read to its end, or left. */
+async function bothOver(read: Promise<Ending>, ended: Promise<Delivered>): Promise<Ending> {
+  const [ofStore, ofClient] = await Promise.all([read, ended])
+  return ofStore === 'client_left' ? ofClient.ending : ofStore
 }
 
 /**
@@ -132,10 +152,10 @@ export async function keepStream(
   x: Exchange,
   stream: ReadableStream<Uint8Array>,
   length: number | null,
-  { keeping, context }: Splitting,
+  { keeping, context, onRead }: Splitting,
 ): Promise<boolean> {
   const { keepable } = keeping
-  const reader = stream.getReader()
+  const reader = watched(stream.getReader(), onRead)
   const start = length === null ? await readStart(reader) : { pieces: [], ended: false }
   if (start.ended) return keepBytes(x, joinBytes(start.pieces), keeping, context)
   if (keepable.range !== null) {
@@ -153,6 +173,28 @@ export async function keepStream(
   return keep(place, { entry: { ...draft, length: moved }, bytes: null }, x, deps)
 }
 
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>
+
+/** A reader that tells how its stream ended. */
+function watched(reader: ReadableStreamDefaultReader<Uint8Array>, onRead: Splitting['onRead']): Reader {
+  return {
+    async read() {
+      try {
+        const result = await reader.read()
+        if (result.done) onRead('complete')
+        return result
+      } catch (error) {
+        onRead('upstream_failed')
+        throw error
+      }
+    },
+    cancel(reason) {
+      onRead('client_left')
+      return reader.cancel(reason)
+    },
+  }
+}
+
 /** A body outlives its record, which may be freshened meanwhile. */
 const laterMs = 604_800_000
 
@@ -162,7 +204,7 @@ interface Start {
 }
 
 /** The first pieces of a body, up to as much as lies with its record. Rejects when it breaks off. */
-async function readStart(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Start> {
+async function readStart(reader: Reader): Promise<Start> {
   const pieces: Uint8Array[] = []
   let total = 0
   while (total <= inlineBytesMax) {
@@ -175,10 +217,7 @@ async function readStart(reader: ReadableStreamDefaultReader<Uint8Array>): Promi
 }
 
 /** What was read, and then the rest. */
-function resumed(
-  pieces: Uint8Array[],
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-): ReadableStream<Uint8Array> {
+function resumed(pieces: Uint8Array[], reader: Reader): ReadableStream<Uint8Array> {
   const waiting = pieces.slice()
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
