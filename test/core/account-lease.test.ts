@@ -101,3 +101,14 @@ test('knows of purges what it was told last, also when later words say nothing o
   lease.apply(news(2), 20)
   expect(lease.purges).toBe(purges)
 })
+
+test('names no sequence while there were purges that it was not told of', () => {
+  const lease = new AccountLease()
+  lease.apply(news(3, { purgeEpoch: 1 }), 0)
+  expect(lease.sequence).toBeNull()
+  const purges = withPurge(noPurges, { kind: 'all' }, true, 5)
+  lease.apply(news(3, { purgeEpoch: 1, purges }), 10)
+  expect([lease.sequence, lease.purges]).toEqual([3, purges])
+  lease.apply(news(3, { purgeEpoch: 1, purges: null }), 20)
+  expect(lease.sequence).toBe(3)
+})

@@ -23,9 +23,12 @@ export class AccountLease {
   #purges: PurgeLog = noPurges
   #term: object = {}
 
-  /** The account's sequence, as a message names it; null: nothing is known yet. */
+  /**
+   * The account's sequence, as a message names it; null: nothing is known yet, or purges there were that a Ledger that
+   * knows none did not tell of. Who names the present sequence is told of no purges.
+   */
   get sequence(): number | null {
-    return this.#news?.sequence ?? null
+    return this.#news === null || this.#lacksPurges(this.#news) ? null : this.#news.sequence
   }
 
   /** The account's own limits; the same array until they change. */
@@ -84,6 +87,10 @@ export class AccountLease {
   newest(record: KeyRecord): KeyRecord {
     const told = this.#told.get(record.id)
     return told !== undefined && told.version > record.version ? told : record
+  }
+
+  #lacksPurges({ purgeEpoch }: AccountNews): boolean {
+    return purgeEpoch !== 0 && purgeEpoch !== this.#purges.epoch
   }
 
   #beginTerm(): void {
