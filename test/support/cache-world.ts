@@ -43,12 +43,15 @@ const routes = [
   cached('cross', { cors: { origins: ['https://a.example', 'https://b.example'] } }),
   cached('named', { auth: 'required', keyQuery: 'key', cache: { authorized: 'account' } }),
   cached('frail', { upstream: 'frail' }),
+  cached('single', { upstream: 'single' }),
+  cached('cut', { auth: 'required', cache: { authorized: 'account' }, streams: { onRevoke: 'cut' } }),
   cached('small', { cache: { bytesMax: 300_000 } }),
 ]
 
-/** `frail` is out after two failures; `pair` has a second target that calls the model `m` otherwise. */
+/** `frail` is out after two failures; `single` takes one call at a time; `pair` has a second target that calls the model `m` otherwise. */
 const upstreamsAt = (origin: string) => ({
   frail: { dialect: 'http', targets: [{ origin }], health: { failures: 2, failFast: true } },
+  single: { dialect: 'http', targets: [{ origin }], concurrency: { max: 1, until: 'end', queueMax: 0 } },
   pair: {
     dialect: 'openai',
     targets: [{ origin: `${origin}/first` }, { origin: `${origin}/second`, models: { m: 'other' } }],

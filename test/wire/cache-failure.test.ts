@@ -145,6 +145,67 @@ describe('equal requests at one time', () => {
   })
 })
 
+describe('a target that takes one call at a time', () => {
+  const part = { ...fresh, etag: '"p"', 'content-range': 'bytes 0-3/10' }
+
+  it('is asked again where what it said fits nothing that is stored', async () => {
+    world.up.on('/single/part', (x) => x.send(wholeAnswer(206, part, '0123')))
+    await world.ask('/single/part', { headers: { range: 'bytes=0-3' } })
+    world.up.on('/single/part', (x) =>
+      (x.request.field('range') ?? '') === ''
+        ? x.send(wholeAnswer(200, fresh, 'another'))
+        : x.send(wholeAnswer(206, { ...part, etag: '"q"', 'content-range': 'bytes 4-9/10' }, '456789')),
+    )
+    const whole = await world.ask('/single/part')
+    expect([whole.status, whole.text]).toEqual([200, 'another'])
+    world.serve('/single/next', {})
+    expect((await world.ask('/single/next')).status).toBe(200)
+  })
+
+  it('has its place taken until the store has read what a client left', async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    world.up.on('/single/leave', async (x) => {
+      await x.send(answerHead(200, { ...fresh, 'content-length': '300000' }))
+      await x.send('z'.repeat(150_000))
+      await held
+      await x.send('z'.repeat(150_000))
+    })
+    world.serve('/single/other', {})
+    const leaving = new AbortController()
+    const res = await fetch(`${world.gateway.url}/single/leave`, { signal: leaving.signal })
+    await res.body?.getReader().read()
+    leaving.abort()
+    const left = await world.gateway.recordsOf(res.headers.get('x-request-id') ?? '')
+    expect(left[0]?.ending).toBe('client_left')
+    expect((await world.ask('/single/other')).status).toBe(503)
+    release()
+    await eventually(async () => (await world.ask('/single/other')).status === 200)
+    expect((await world.ask('/single/leave')).cache).toContain('hit')
+  })
+})
+
+describe('a key that is revoked during a fill', () => {
+  it('ends its client\u2019s answer at once and not the store\u2019s, where the route cuts', async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    world.up.on('/cut/revoked', async (x) => {
+      await x.send(answerHead(200, { ...fresh, 'content-length': '300000' }))
+      await x.send('z'.repeat(150_000))
+      await held
+      await x.send('z'.repeat(150_000))
+    })
+    const issued = await world.gateway.newKey()
+    const res = await fetch(`${world.gateway.url}/cut/revoked`, withKey(issued.key))
+    const read = res.text().catch(() => 'broken')
+    await world.gateway.admin('DELETE', `/accounts/${world.gateway.account}/keys/${issued.id}`)
+    expect(await read).toBe('broken')
+    const [record] = await world.gateway.recordsOf(res.headers.get('x-request-id') ?? '')
+    expect(record?.ending).toBe('stopped')
+    release()
+    const { key } = world.gateway
+    await eventually(async () => (await world.ask('/cut/revoked', withKey(key))).cache.includes('hit'))
+  })
+})
+
 describe('two accounts', () => {
   it('never get each other\u2019s answers: 1,000 requests side by side, some of which leave early', async () => {
     const { key } = world.gateway
