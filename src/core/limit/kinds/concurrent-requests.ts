@@ -7,8 +7,8 @@ export const concurrentRequests: LimitKind = {
   counts: 'slots',
   algorithm: 'slots',
   contract:
-    'At no time are more than `max` requests under way; a request that loses its slot is broken off, ' +
-    'and one whose isolate died holds it for 60 s.',
+    'At no time are more than `max` requests under way; a request that cannot renew its slot is broken off where `onFailure` is ' +
+    '`closed` and goes on beside them where it is not, and one whose isolate died holds it for 60 s.',
   fields: slotFields,
   defaults: { durability: 'default', onFailure: 'coast', reserve: 'auto' },
   leaseMs: () => slotLeaseMs,
