@@ -42,8 +42,8 @@ afterAll(async () => {
 
 /** Tokens that the key of a test may use in all. */
 const max = 600
-/** More than that, four bytes each. */
-const tokens = 2_000
+/** More than that, four bytes each, and more than an upstream sends ahead of a slow reader. */
+const tokens = 20_000
 const model = `mock/n=${tokens},size=4,itl=1`
 
 async function slicedKey(): Promise<string> {
