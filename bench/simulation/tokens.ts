@@ -81,7 +81,7 @@ interface Run {
 /** Runs a token scenario once, with one way to reserve. */
 export function simulateTokens(
   scenario: TokenScenario,
-  reserve: 'p90' | 'max' | 'slices',
+  reserve: LimitSpec['reserve'],
   seed: number,
 ): TokenOutcome {
   const random = randomFrom(seed)
