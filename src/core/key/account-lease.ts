@@ -1,3 +1,4 @@
+import { dropOldest } from '../drop-oldest.ts'
 import type { LimitSpec } from '../limit/spec.ts'
 import type { AccountNews } from './account-news.ts'
 import type { KeyRecord } from './key-record.ts'
@@ -87,7 +88,6 @@ export class AccountLease {
     const newest = this.newest(record)
     this.#told.delete(record.id)
     this.#told.set(record.id, newest)
-    const [oldest] = this.#told.keys()
-    if (this.#told.size > toldMax && oldest !== undefined) this.#told.delete(oldest)
+    dropOldest(this.#told, toldMax)
   }
 }
