@@ -1,31 +1,14 @@
 /** A module for `workerd bench`: what it costs to admit a request from leased permits, with one limit and with three. */
 import { PermitBook } from '../../src/core/limit/permit-book.ts'
 import { PermitHolder } from '../../src/core/limit/permit-holder.ts'
-import {
-  accountCounter,
-  keyCounter,
-  routeCounter,
-  type AppliedLimit,
-  type LimitSpec,
-} from '../../src/core/limit/spec.ts'
+import { accountCounter, keyCounter, routeCounter, type AppliedLimit } from '../../src/core/limit/spec.ts'
+import { roomyLimit as spec, rowsInMemory } from './roomy-limit.ts'
 
 interface Bench {
   run(name: string, measured: () => unknown): void
   blackBox(value: unknown): void
 }
 
-const spec: LimitSpec = {
-  name: 'rate',
-  kind: 'request-rate',
-  // Large enough that no benchmark uses a lease up.
-  max: 4_000_000_000_000,
-  periodMs: 60_000,
-  burst: 4_000_000_000_000,
-  calendar: null,
-  durability: 'default',
-  onFailure: 'closed',
-  reserve: 'auto',
-}
 const limits: readonly AppliedLimit[] = [
   { counter: keyCounter('k', 'rate'), spec, level: 'key' },
   { counter: accountCounter('rate'), spec, level: 'account' },
@@ -35,12 +18,7 @@ const nowMs = 1_800_000_000_000
 
 /** A holder that has leased so much that it never has to ask. */
 function holderOf(applied: readonly AppliedLimit[]): PermitHolder {
-  const rows = new Map<string, string>()
-  const store = {
-    counter: (id: string) => rows.get(id) ?? null,
-    saveCounter: (id: string, row: string) => void rows.set(id, row),
-  }
-  const book = new PermitBook(store, 'boot', nowMs)
+  const book = new PermitBook(rowsInMemory(), 'boot', nowMs)
   const holder = new PermitHolder('isolate')
   const costs = applied.map(() => 100_000_000_000)
   holder.take(applied, costs, nowMs)

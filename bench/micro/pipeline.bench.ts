@@ -12,11 +12,12 @@ import { newRecord } from '../../src/core/key/record-life.ts'
 import type { KeyRecord } from '../../src/core/key/key-record.ts'
 import type { SyncReply, SyncRequest } from '../../src/core/limit/messages.ts'
 import { PermitBook } from '../../src/core/limit/permit-book.ts'
-import { keyCounter, type LimitSpec } from '../../src/core/limit/spec.ts'
+import { keyCounter } from '../../src/core/limit/spec.ts'
 import type { Env } from '../../src/env.ts'
 import gateway from '../../src/index.ts'
 import { digest } from '../../src/platform/digest.ts'
 import { keyHash } from '../../src/platform/key-mac.ts'
+import { roomyLimit, rowsInMemory } from './roomy-limit.ts'
 
 interface Bench {
   run(name: string, measured: () => unknown): void
@@ -38,19 +39,6 @@ const nowMs = 1_800_000_000_000
 let fetches = 0
 let noteFetch: () => void = () => undefined
 
-/** A limit on requests that no run comes near to. */
-const limit: LimitSpec = {
-  name: 'rate',
-  kind: 'request-rate',
-  max: 4_000_000_000_000,
-  periodMs: 60_000,
-  burst: 4_000_000_000_000,
-  calendar: null,
-  durability: 'default',
-  onFailure: 'closed',
-  reserve: 'auto',
-}
-
 /** The key's text and its record. */
 async function issuedKey(): Promise<{ readonly text: string; readonly record: KeyRecord }> {
   const ring = parseKeyRing(ringText)
@@ -59,7 +47,7 @@ async function issuedKey(): Promise<{ readonly text: string; readonly record: Ke
   const text = formatKeyText({ ...unsigned, mac })
   if (parseKeyText(text) === null) throw new Error('the key of the benchmark has not the shape of a key')
   const { account, id } = unsigned
-  const rules = { scopes: [], models: null, limits: [limit], strict: false }
+  const rules = { scopes: [], models: null, limits: [roomyLimit], strict: false }
   const issued = { id, name: 'bench', ...rules, expiresAtMs: null, createdAtMs: 0 }
   const record = newRecord(account, { ...issued, hash: await keyHash(text, digest) })
   return { text, record }
@@ -67,14 +55,9 @@ async function issuedKey(): Promise<{ readonly text: string; readonly record: Ke
 
 /** A Ledger that leases as many permits as the benchmark can use. */
 function ledgerOf(record: KeyRecord): { readonly getByName: () => object } {
-  const rows = new Map<string, string>()
-  const store = {
-    counter: (id: string) => rows.get(id) ?? null,
-    saveCounter: (id: string, row: string) => void rows.set(id, row),
-  }
-  const book = new PermitBook(store, 'bench', nowMs)
-  const applied = { counter: keyCounter(record.id, limit.name), spec: limit, level: 'key' } as const
-  const limits = { specOf: () => limit, limitsOfKey: () => [applied] }
+  const book = new PermitBook(rowsInMemory(), 'bench', nowMs)
+  const applied = { counter: keyCounter(record.id, roomyLimit.name), spec: roomyLimit, level: 'key' } as const
+  const limits = { specOf: () => roomyLimit, limitsOfKey: () => [applied] }
   const sync = async (request: SyncRequest): Promise<SyncReply> => {
     const holdings = request.holdings.map((holding) => ({ ...holding, want: 1_000_000_000, perSecond: 1e9 }))
     return {

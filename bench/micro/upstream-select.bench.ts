@@ -6,7 +6,7 @@ import type { Choice } from '../../src/core/config/types.ts'
 import { HeldCall } from '../../src/core/upstream/held-call.ts'
 import { Pool } from '../../src/core/upstream/pool.ts'
 import { hashText } from '../../src/core/upstream/sticky.ts'
-import { drawing } from '../../test/support/drawing.ts'
+import { randomFrom } from '../node/stats.ts'
 import { targetWith, upstreamWith } from '../../test/support/routes.ts'
 
 interface Bench {
@@ -41,7 +41,7 @@ export default {
     for (const [choose, count] of cases) {
       const targets = Array.from({ length: count }, (_, at) => targetWith({ id: `up/${at}` }))
       const pool = new Pool(upstreamWith(targets, { choose }), 0)
-      const fraction = drawing(5)
+      const fraction = randomFrom(5)
       let nowMs = 0
       b.run(`${choose}-${count}`, () => {
         nowMs += 1

@@ -2,8 +2,17 @@
 export class EventQueue {
   readonly #heap: Event[] = []
   #added = 0
-  nowMs = 0
+  nowMs: number
 
+  constructor(nowMs = 0) {
+    this.nowMs = nowMs
+  }
+
+  after(ms: number, action: () => void): void {
+    this.at(this.nowMs + ms, action)
+  }
+
+  /** What is to happen before now happens now. */
   at(timeMs: number, action: () => void): void {
     const heap = this.#heap
     const event = { timeMs: Math.max(timeMs, this.nowMs), order: this.#added, action }

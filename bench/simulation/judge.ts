@@ -2,7 +2,7 @@
 
 /** Something admitted at the instant it left its isolate. */
 export interface Admit {
-  readonly timeMs: number
+  readonly atMs: number
   readonly cost: number
 }
 
@@ -18,11 +18,11 @@ export interface BucketLimit {
  */
 export function bucketExcess(admits: readonly Admit[], { burst, perMs }: BucketLimit): number {
   let level = burst
-  let lastMs = admits[0]?.timeMs ?? 0
+  let lastMs = admits[0]?.atMs ?? 0
   let worst = 0
-  for (const { timeMs, cost } of admits) {
-    level = Math.min(burst, level + perMs * (timeMs - lastMs)) - cost
-    lastMs = timeMs
+  for (const { atMs, cost } of admits) {
+    level = Math.min(burst, level + perMs * (atMs - lastMs)) - cost
+    lastMs = atMs
     worst = Math.max(worst, -level)
   }
   return worst
@@ -35,7 +35,7 @@ export function windowExcess(admits: readonly Admit[], windowMs: number, max: nu
   let worst = 0
   for (const admit of admits) {
     sum += admit.cost
-    for (let first = admits[from]; first !== undefined && first.timeMs <= admit.timeMs - windowMs;) {
+    for (let first = admits[from]; first !== undefined && first.atMs <= admit.atMs - windowMs;) {
       sum -= first.cost
       from += 1
       first = admits[from]
@@ -48,11 +48,11 @@ export function windowExcess(admits: readonly Admit[], windowMs: number, max: nu
 /** What a bucket without any distance would have admitted of the same requests, and of which cost. */
 export function idealBucket(asked: readonly Admit[], { burst, perMs }: BucketLimit): number {
   let level = burst
-  let lastMs = asked[0]?.timeMs ?? 0
+  let lastMs = asked[0]?.atMs ?? 0
   let admitted = 0
-  for (const { timeMs, cost } of asked) {
-    level = Math.min(burst, level + perMs * (timeMs - lastMs))
-    lastMs = timeMs
+  for (const { atMs, cost } of asked) {
+    level = Math.min(burst, level + perMs * (atMs - lastMs))
+    lastMs = atMs
     if (level < cost) continue
     level -= cost
     admitted += cost
@@ -67,7 +67,7 @@ export function idealWindow(asked: readonly Admit[], windowMs: number, max: numb
   let sum = 0
   let admitted = 0
   for (const request of asked) {
-    for (let first = log[from]; first !== undefined && first.timeMs <= request.timeMs - windowMs;) {
+    for (let first = log[from]; first !== undefined && first.atMs <= request.atMs - windowMs;) {
       sum -= first.cost
       from += 1
       first = log[from]

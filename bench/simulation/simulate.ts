@@ -71,10 +71,10 @@ export function simulate(
     const ledger = ledgers[key]
     if (colo === undefined || ledger === undefined) return
     const askedMs = queue.nowMs
-    ledger.asked.push({ timeMs: askedMs, cost: 1 })
+    ledger.asked.push({ atMs: askedMs, cost: 1 })
     let returned = false
     limiting.ask(isolates.at(colo), key, (admitted) => {
-      if (admitted) ledger.admitted.push({ timeMs: queue.nowMs, cost: 1 })
+      if (admitted) ledger.admitted.push({ atMs: queue.nowMs, cost: 1 })
       delaysMs.push(queue.nowMs - askedMs)
       if (!returned) noIo += 1
     })

@@ -81,7 +81,7 @@ interface Run {
 /** Runs a token scenario once, with one way to reserve. */
 export function simulateTokens(
   scenario: TokenScenario,
-  reserve: 'p90' | 'max' | 'slices',
+  reserve: LimitSpec['reserve'],
   seed: number,
 ): TokenOutcome {
   const random = randomFrom(seed)
@@ -98,8 +98,8 @@ export function simulateTokens(
   )
   const begin = (): void => {
     const run = drawRun(String(asked.length), random)
-    asked.push({ timeMs: queue.nowMs, cost: run.inputTokens + run.outputTokens })
-    isolates[Math.floor(random() * isolateCount)]?.run(run, (timeMs, cost) => used.push({ timeMs, cost }))
+    asked.push({ atMs: queue.nowMs, cost: run.inputTokens + run.outputTokens })
+    isolates[Math.floor(random() * isolateCount)]?.run(run, (atMs, cost) => used.push({ atMs, cost }))
   }
   const meanGapMs = (windowMs * meanTokens) / (scenario.windowTokens * scenario.demand)
   const again = (): void => {
@@ -114,7 +114,7 @@ export function simulateTokens(
     for (let each = 0; each < scenario.fanOut; each += 1) queue.at(atMs + random() * 2_000, begin)
   }
   queue.run(durationMs + 200_000)
-  const inOrder = used.toSorted((a, b) => a.timeMs - b.timeMs)
+  const inOrder = used.toSorted((a, b) => a.atMs - b.atMs)
   const total = used.reduce((sum, { cost }) => sum + cost, 0)
   return {
     requests: asked.length,
@@ -131,7 +131,7 @@ interface TokenWorld {
   readonly random: () => number
 }
 
-type Note = (timeMs: number, cost: number) => void
+type Note = (atMs: number, cost: number) => void
 
 /** An isolate that runs streams: reserves before, asks for more where it takes slices, settles after. */
 class TokenIsolate {

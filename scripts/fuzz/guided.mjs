@@ -1,4 +1,5 @@
 /** Inputs led by coverage: what reaches new code is kept and changed further. */
+import { randomFrom } from '../../bench/node/stats.ts'
 import { Coverage } from './coverage.mjs'
 import { failureOf } from './random.mjs'
 
@@ -109,18 +110,4 @@ function shrunk(target, bytes) {
  */
 function randomBytes(random, bytesMax) {
   return Uint8Array.from({ length: Math.floor(random() * bytesMax) }, () => Math.floor(random() * 256))
-}
-
-/**
- * Mulberry32.
- * @param {number} seed
- */
-function randomFrom(seed) {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -1,5 +1,6 @@
 import type { Route } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
+import { isEventStream, isPlain } from '../core/http/media.ts'
 import type { TokenEstimator } from '../core/llm/estimate.ts'
 import { lengthEndOf } from '../core/llm/length-end.ts'
 import { filterModels } from '../core/llm/models-list.ts'
@@ -48,11 +49,6 @@ export interface BodySight {
 
 /** How long a client's leaving may keep the upstream busy where the route drains; Cloudflare allows 30 s. */
 const drainMs = 25_000
-
-/** Whether the headers announce an event stream whose bytes can be read as they are. */
-export function isEventStream(headers: Headers): boolean {
-  return isPlain(headers) && /^\s*text\/event-stream\b/i.test(headers.get('content-type') ?? '')
-}
 
 /**
  * Decides once who consumes a response body, in the cheapest tier that can do what is asked.
@@ -214,10 +210,6 @@ function isUnreadable(response: Response, { x, llm }: PlanContext): boolean {
 function isModelsList(response: Response, { x, path, llm, choice }: PlanContext): boolean {
   const lists = llm !== null && response.ok && x.request.method === 'GET' && path.endsWith('/models')
   return lists && saysAnything(choice)
-}
-
-function isPlain(headers: Headers): boolean {
-  return (headers.get('content-encoding') ?? 'identity') === 'identity'
 }
 
 function isJson(headers: Headers): boolean {

@@ -1,6 +1,7 @@
 import type { Route, Target } from '../core/config/types.ts'
 import { dialectOf } from '../core/dialect/dialect.ts'
 import { addCors } from '../core/http/cors.ts'
+import { isEventStream } from '../core/http/media.ts'
 import { clientHeaders } from '../core/http/response-headers.ts'
 import type { TokenEstimator } from '../core/llm/estimate.ts'
 import { modelChoice } from '../core/llm/model-policy.ts'
@@ -9,7 +10,7 @@ import { clientLocation } from '../core/route/client-location.ts'
 import { upstreamPath } from '../core/route/rewrite.ts'
 import type { Clock, Exchange, Grant, OutboundRequest, Principal, UpstreamAnswer } from '../ports.ts'
 import type { Answer } from './answer.ts'
-import { isEventStream, planBody, type BodyPlan, type BodySight } from './body-plan.ts'
+import { planBody, type BodyPlan, type BodySight } from './body-plan.ts'
 
 /** Status and headers of an answer, before the rules; from an upstream, or as the cache had them from one. */
 export interface AnswerHead {

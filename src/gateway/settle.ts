@@ -3,7 +3,7 @@ import { keyPrefix } from '../core/key/key-text.ts'
 import { costOf } from '../core/llm/cost.ts'
 import type { Usage } from '../core/llm/usage.ts'
 import { isRefusal } from '../core/outcome.ts'
-import { describeRefusal, type Refusal } from '../core/refusal.ts'
+import type { Refusal } from '../core/refusal.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { Delivered, Delivery } from './delivery.ts'
 import { BlindMeter, type Meter } from './meter.ts'
@@ -125,7 +125,7 @@ function recordOf(
 
 function refusedBy({ refusal }: Answered): Pick<RequestRecord, 'refused' | 'violated'> {
   if (refusal === null) return { refused: null, violated: [] }
-  return { refused: refusal.refused, violated: describeRefusal(refusal).violated }
+  return { refused: refusal.refused, violated: 'violated' in refusal ? refusal.violated : [] }
 }
 
 /** Whom the client's address stands for, where somebody's word on it is taken. */

@@ -3,6 +3,7 @@ import { showEvent, type LengthEnd } from '../core/llm/length-end.ts'
 import { VisibleTextCounter } from '../core/llm/visible-text.ts'
 import type { Awaitable } from '../core/outcome.ts'
 import { blockEvents } from '../core/stream/block-events.ts'
+import { within } from '../core/within.ts'
 import type { Clock, Grant, LlmRequest } from '../ports.ts'
 
 /** What of a block may be passed on, and whether the stream ends behind it. */
@@ -29,7 +30,7 @@ interface Walk {
   passed: number
 }
 
-/** Longer than the limits ever take to answer. */
+/** Longer than the limits ever take to answer; who is later has said no. */
 const patienceMs = 1_500
 /** However small the first slice was, so many are asked for at once. */
 const sliceTokensMin = 64
@@ -134,7 +135,7 @@ export class Slices {
     const tokens = Math.min(wanted, this.#tokensMax - this.#reserved)
     const answer = grant.extend(tokens)
     if (!(answer instanceof Promise)) return this.#note(answer, tokens)
-    const asked = soon(answer, clock).then((more) => {
+    const asked = within(clock, patienceMs, answer, false).then((more) => {
       this.#asked = null
       return this.#note(more, tokens)
     })
@@ -147,18 +148,6 @@ export class Slices {
     this.#denied = !more
     return more
   }
-}
-
-/** The answer, or no where it fails or comes too late. */
-function soon(answer: Promise<boolean>, clock: Clock): Promise<boolean> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(patienceMs, () => resolve(false))
-    const done = (more: boolean): void => {
-      cancel()
-      resolve(more)
-    }
-    answer.then(done, () => done(false))
-  })
 }
 
 function stopAt({ block, passed }: Walk): Passage {

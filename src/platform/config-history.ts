@@ -1,8 +1,8 @@
 import type { AdminOutcome } from '../core/key/admin-refusal.ts'
 import { registryName } from '../core/storage-layout.ts'
+import { within } from '../core/within.ts'
 import type { Registry } from '../durable/registry.ts'
 import type { Clock, ConfigHistory, SeenConfig } from '../ports.ts'
-import { within } from './deadline.ts'
 
 const answerMs = 2_000
 

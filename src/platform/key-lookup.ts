@@ -1,10 +1,11 @@
+import { dropOldest } from '../core/drop-oldest.ts'
 import type { KeyRecord } from '../core/key/key-record.ts'
 import type { KeyRing } from '../core/key/key-ring.ts'
 import { parseKeyText } from '../core/key/key-text.ts'
 import { readRecord } from '../core/key/record-life.ts'
 import { keyRecordCacheSeconds, keyRecordName } from '../core/storage-layout.ts'
+import { within } from '../core/within.ts'
 import type { Clock, Digest, Scope } from '../ports.ts'
-import { within } from './deadline.ts'
 import { isGenuine, keyHash } from './key-mac.ts'
 
 /** A key that was issued under the ring. */
@@ -72,8 +73,7 @@ export class KeyProjection {
     const answer = this.#ask(name, scope)
     const reading: Reading = { startedMs: this.#clock.nowMs(), answer }
     this.#reads.set(name, reading)
-    const [oldest] = this.#reads.keys()
-    if (this.#reads.size > readsMax && oldest !== undefined) this.#reads.delete(oldest)
+    dropOldest(this.#reads, readsMax)
     const landed = answer.finally(() => {
       if (this.#reads.get(name) === reading) this.#reads.delete(name)
     })

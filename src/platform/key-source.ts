@@ -1,4 +1,5 @@
 import type { GatewaySettings, Route } from '../core/config/types.ts'
+import { dropOldest } from '../core/drop-oldest.ts'
 import { equalText } from '../core/key/constant-time.ts'
 import type { HeldKey, KeyCache } from '../core/key/key-cache.ts'
 import { judgeKey } from '../core/key/judge.ts'
@@ -8,8 +9,8 @@ import { routeAdmission, slotCounters } from '../core/limit/applied-limits.ts'
 import type { Ask } from '../core/limit/permit-holder.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../core/outcome.ts'
 import type { Refusal } from '../core/refusal.ts'
+import { within } from '../core/within.ts'
 import type { Clock, Digest, Exchange, KeySource, KnownKey, Scope, Shield } from '../ports.ts'
-import { within } from './deadline.ts'
 import { genuineKey, KeyProjection, type GenuineKey, type Projected } from './key-lookup.ts'
 import type { Heard } from './ledger-link-waiter.ts'
 import type { LedgerLink } from './ledger-link.ts'
@@ -116,8 +117,7 @@ class IsolateKeys implements KeySource {
     const verdict = Promise.resolve(this.#deps.shield.allows(x))
     this.#verdicts.set(presented, verdict)
     // One whose request has died stays.
-    const [oldest] = this.#verdicts.keys()
-    if (this.#verdicts.size > verdictsMax && oldest !== undefined) this.#verdicts.delete(oldest)
+    dropOldest(this.#verdicts, verdictsMax)
     return verdict
   }
 

@@ -1,3 +1,4 @@
+import { within } from '../core/within.ts'
 import type { Env } from '../env.ts'
 import type { Clock, Operation, Readiness, Scope } from '../ports.ts'
 
@@ -8,8 +9,8 @@ export function createReadiness(env: Env, clock: Clock): Readiness {
   return {
     async check(scope) {
       const [keys, registry] = await Promise.all([
-        probe(scope, 'kv', clock, () => env.KEYS.get('readiness')),
-        probe(scope, 'registry', clock, () => env.REGISTRY.getByName('registry').ping()),
+        probe(scope, 'kv', clock, async () => env.KEYS.get('readiness')),
+        probe(scope, 'registry', clock, async () => env.REGISTRY.getByName('registry').ping()),
       ])
       return { keys, registry }
     },
@@ -24,12 +25,8 @@ async function probe(
 ): Promise<'ok' | 'failing'> {
   scope.count(operation)
   const startedMs = clock.nowMs()
-  try {
-    const answered = await Promise.race([ask().then(() => true), clock.wait(patienceMs)])
-    return answered === true ? 'ok' : 'failing'
-  } catch {
-    return 'failing'
-  } finally {
-    scope.waited(operation, clock.nowMs() - startedMs)
-  }
+  const answered = ask().then(() => true)
+  const isOk = await within(clock, patienceMs, answered, false)
+  scope.waited(operation, clock.nowMs() - startedMs)
+  return isOk ? 'ok' : 'failing'
 }

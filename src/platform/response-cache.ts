@@ -3,8 +3,8 @@ import { Flights } from '../core/cache/flights.ts'
 import { HotEntries, type StoredAnswer } from '../core/cache/hot-entries.ts'
 import { Invalidations } from '../core/cache/invalidations.ts'
 import type { Awaitable } from '../core/outcome.ts'
+import { within } from '../core/within.ts'
 import type { BodySlice, Clock, IncomingBody, ResponseCache, Scope } from '../ports.ts'
-import { within } from './deadline.ts'
 
 /** What a cache that hangs may cost a request. */
 const lookupMs = 100

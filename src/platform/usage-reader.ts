@@ -3,9 +3,9 @@ import type { KeyPrincipal } from '../core/key/principal.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { firstGeneration } from '../core/storage-layout.ts'
+import { within } from '../core/within.ts'
 import type { Ledger } from '../durable/ledger/ledger.ts'
 import type { Clock, Scope, UsageReader } from '../ports.ts'
-import { within } from './deadline.ts'
 import { ledgerStub } from './ledger-stub.ts'
 
 export interface UsageReaderDeps {

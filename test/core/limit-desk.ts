@@ -3,7 +3,7 @@ import { PermitBook, type BookLimits, type Served } from '../../src/core/limit/p
 import { PermitHolder, type Answered } from '../../src/core/limit/permit-holder.ts'
 import { keyCounter, type AppliedLimit, type LimitSpec } from '../../src/core/limit/spec.ts'
 
-import { MemoryReservations } from '../fuzz/limits-reservation-store.ts'
+import { ReservationMemory } from '../../bench/simulation/reservation-memory.ts'
 
 const common = { name: 'limit', durability: 'default', onFailure: 'closed', reserve: 'auto' } as const
 
@@ -30,7 +30,7 @@ export class Desk {
   readonly rows = new Map<string, string>()
   readonly specs = new Map<string, LimitSpec>()
   limitsOfKey: BookLimits['limitsOfKey'] = () => []
-  readonly reservations = new MemoryReservations()
+  readonly reservations = new ReservationMemory()
   boot = 'b1'
   book: PermitBook
 

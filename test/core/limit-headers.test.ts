@@ -10,19 +10,11 @@ import { limitKindNames, type LimitSpec } from '../../src/core/limit/spec.ts'
 import type { LimitStanding } from '../../src/core/limit/standing.ts'
 import { describeRefusal, type Refusal } from '../../src/core/refusal.ts'
 import page from '../../docs/limits.md?raw'
+import { moneyBudget, requestRate } from '../support/limits.ts'
 import { parseListOfStrings } from './structured-fields.ts'
 
-const minute: LimitSpec = {
-  name: 'rpm',
-  kind: 'request-rate',
-  max: 600,
-  periodMs: 60_000,
-  burst: 600,
-  calendar: null,
-  durability: 'default',
-  onFailure: 'coast',
-  reserve: 'auto',
-}
+const lenient = { durability: 'default', onFailure: 'coast' } as const
+const minute = requestRate(600, lenient)
 const fiveHours: LimitSpec = {
   ...minute,
   name: 'tok5h',
@@ -31,15 +23,7 @@ const fiveHours: LimitSpec = {
   periodMs: 18_000_000,
   burst: null,
 }
-const dollars: LimitSpec = {
-  ...minute,
-  name: 'usd',
-  kind: 'money-budget',
-  max: 5_000_000,
-  periodMs: null,
-  burst: null,
-  calendar: 'month',
-}
+const dollars = moneyBudget(5_000_000, { ...lenient, name: 'usd' })
 const streams: LimitSpec = { ...dollars, name: 'streams', kind: 'concurrent-streams', max: 4, calendar: null }
 
 const standing = (spec: LimitSpec, remaining: number, resetMs: number): LimitStanding => ({

@@ -1,13 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  bucketExcess,
-  bucketExcessOfPairs,
-  calendarExcess,
-  windowExcess,
-  windowExcessOfPairs,
-  type Admit,
-} from '../fuzz/limits-oracles.ts'
+import { bucketExcess, windowExcess, type Admit } from '../../bench/simulation/judge.ts'
+import { bucketExcessOfPairs, calendarExcess, windowExcessOfPairs } from '../fuzz/limits-oracles.ts'
 
 const admits = fc
   .array(fc.record({ afterMs: fc.integer({ min: 0, max: 400 }), cost: fc.integer({ min: 1, max: 5 }) }), {
@@ -26,8 +20,8 @@ describe('the judges of limits', () => {
         fc.integer({ min: 1, max: 20 }),
         fc.integer({ min: 1, max: 50 }),
         (list, burst, perSecond) => {
-          const perMs = perSecond / 1000
-          expect(bucketExcess(list, burst, perMs)).toBeCloseTo(bucketExcessOfPairs(list, burst, perMs), 6)
+          const limit = { burst, perMs: perSecond / 1000 }
+          expect(bucketExcess(list, limit)).toBeCloseTo(bucketExcessOfPairs(list, limit), 6)
         },
       ),
     )

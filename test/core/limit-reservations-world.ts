@@ -1,6 +1,11 @@
 import type { OpenedReservation, SettledReservation, Take } from '../../src/core/limit/messages.ts'
-import { ReservationBook, repeatedMs, type Settlements } from '../../src/core/limit/reservations.ts'
-import { ReservationOutbox, type ReservationBatch } from '../../src/core/limit/reservations-outbox.ts'
+import {
+  ReservationBook,
+  repeatedMs,
+  type ReservationBatch,
+  type Settlements,
+} from '../../src/core/limit/reservations.ts'
+import { ReservationOutbox } from '../../src/core/limit/reservations-outbox.ts'
 import { ChargeBook, RowStore } from './limit-reservations-fakes.ts'
 import { randomOf } from './limit-slots-world.ts'
 
@@ -226,7 +231,7 @@ class ReservationRun {
       : batch.settled
     const came = this.#event(() => {
       this.#heardSeq.set(speaker.id, seq)
-      return this.#book.hear({ isolate: speaker.id, opened, settled }, this.#nowMs)
+      return this.#book.hear({ opened, settled }, this.#nowMs)
     })
     if (came === null || this.#often(0.2)) return
     const everything = this.#is('an acknowledgement is for everything said of the id')

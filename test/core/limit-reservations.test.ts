@@ -40,7 +40,7 @@ function ledger(taken: number) {
     store,
     counters,
     hear: (news: { opened?: OpenedReservation[]; settled?: SettledReservation[] }, nowMs = 1000) =>
-      book.hear({ isolate: 'i', opened: [], settled: [], ...news }, nowMs),
+      book.hear({ opened: [], settled: [], ...news }, nowMs),
     alarm: (nowMs: number) => book.alarm(nowMs),
     nextAlarmMs: () => book.nextAlarmMs(),
     restart: () => {
@@ -137,7 +137,7 @@ describe('a reservation', () => {
     charge.claim = () => null as never
     const book = new ReservationBook(new RowStore(), charge)
     charge.take({ counter: 'tokens', cost: 200 })
-    book.hear({ isolate: 'i', opened: [], settled: [settled('a', 30), settled('b', 150)] }, 0)
+    book.hear({ opened: [], settled: [settled('a', 30), settled('b', 150)] }, 0)
     expect(charge.of('tokens')).toBe(250)
   })
 

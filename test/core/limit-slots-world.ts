@@ -1,3 +1,4 @@
+import { randomFrom } from '../../bench/node/stats.ts'
 import { SlotBook } from '../../src/core/limit/slots-book.ts'
 import { SlotLessee } from '../../src/core/limit/slots-lessee.ts'
 import type { SlotUser } from '../../src/core/limit/slots-users.ts'
@@ -6,13 +7,7 @@ import type { LimitSpec } from '../../src/core/limit/spec.ts'
 
 /** Numbers that look random and are the same for the same seed. */
 export function randomOf(seed: number): () => number {
-  let state = (seed * 2_654_435_761 + 1) >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  return randomFrom(seed * 2_654_435_761 + 1)
 }
 
 export const slotSpec = (max: number, onFailure: LimitSpec['onFailure'] = 'closed'): LimitSpec => ({

@@ -1,28 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { dialectOf } from '../../src/core/dialect/dialect.ts'
-import type { LimitSpec } from '../../src/core/limit/spec.ts'
 import { describeRefusal, type Refusal } from '../../src/core/refusal.ts'
+import { moneyBudget, requestRate } from '../support/limits.ts'
 
-const requestRate: LimitSpec = {
-  name: 'rpm',
-  kind: 'request-rate',
-  max: 60,
-  periodMs: 60_000,
-  burst: 60,
-  calendar: null,
-  durability: 'default',
-  onFailure: 'coast',
-  reserve: 'auto',
-}
-const moneyBudget: LimitSpec = {
-  ...requestRate,
-  name: 'usd',
-  kind: 'money-budget',
-  max: 5_000_000,
-  periodMs: null,
-  burst: null,
-  calendar: 'month',
-}
+const lenient = { durability: 'default', onFailure: 'coast' } as const
+const perMinute = requestRate(60, lenient)
+const usd = moneyBudget(5_000_000, { ...lenient, name: 'usd' })
 
 const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused: R }> } = {
   malformed_request: { refused: 'malformed_request', detail: 'The path is odd; mend it.' },
@@ -41,13 +24,13 @@ const refusals: { readonly [R in Refusal['refused']]: Extract<Refusal, { refused
     refused: 'limit_reached',
     violated: ['rpm', 'tok5h'],
     waitMs: 1_234,
-    standings: [{ spec: requestRate, remaining: 0, resetMs: 60_000 }],
+    standings: [{ spec: perMinute, remaining: 0, resetMs: 60_000 }],
   },
   budget_exhausted: {
     refused: 'budget_exhausted',
     violated: ['usd'],
     waitMs: null,
-    standings: [{ spec: moneyBudget, remaining: 120_000, resetMs: 60_000 }],
+    standings: [{ spec: usd, remaining: 120_000, resetMs: 60_000 }],
   },
   limit_too_small: {
     refused: 'limit_too_small',

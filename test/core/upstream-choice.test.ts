@@ -7,7 +7,7 @@ import type { Member } from '../../src/core/upstream/member.ts'
 import { Pool, Pools } from '../../src/core/upstream/pool.ts'
 import { hashPrefix, hashText } from '../../src/core/upstream/sticky.ts'
 import { targetWith, upstreamWith } from '../support/routes.ts'
-import { drawing } from '../support/drawing.ts'
+import { randomFrom } from '../../bench/node/stats.ts'
 
 const targets = (count: number, changes: (at: number) => Partial<Target> = () => ({})) =>
   Array.from({ length: count }, (_, at) => targetWith({ id: `up/${at}`, ...changes(at) }))
@@ -26,7 +26,7 @@ function share(pool: Pool, choice: Choice, wishes: (at: number) => Wish, count =
   return hits.map((each) => each / count)
 }
 
-const draw = drawing(7)
+const draw = randomFrom(7)
 const noKey: Wish = { stickTo: null, fraction: draw }
 const keyed = (at: number): Wish => ({ stickTo: hashText(`account/${at}`), fraction: draw })
 

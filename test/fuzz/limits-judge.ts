@@ -1,3 +1,4 @@
+import { bucketExcess, windowExcess, type Admit } from '../../bench/simulation/judge.ts'
 import {
   capacityOf,
   isRate,
@@ -6,12 +7,13 @@ import {
   unstoredMaxOf,
 } from '../../src/core/limit/counter/lease-terms.ts'
 import type { LimitSpec } from '../../src/core/limit/spec.ts'
-import { bucketExcess, calendarExcess, windowExcess, type Admit } from './limits-oracles.ts'
+import { calendarExcess } from './limits-oracles.ts'
 import type { Run } from './limits-world.ts'
 
 /** By how much a limit was exceeded, in permits. */
 export function excessOf(spec: LimitSpec, admits: readonly Admit[]): number {
-  if (isRate(spec)) return bucketExcess(admits, capacityOf(spec), spec.max / periodMsOf(spec))
+  if (isRate(spec))
+    return bucketExcess(admits, { burst: capacityOf(spec), perMs: spec.max / periodMsOf(spec) })
   if (spec.calendar !== null) return calendarExcess(admits, spec.calendar, spec.max)
   return windowExcess(admits, periodMsOf(spec), spec.max)
 }

@@ -1,11 +1,11 @@
+import { EventQueue } from '../../bench/simulation/event-queue.ts'
+import type { Admit } from '../../bench/simulation/judge.ts'
+import { ReservationMemory } from '../../bench/simulation/reservation-memory.ts'
 import type { OpenedReservation, SyncReply, SyncRequest } from '../../src/core/limit/messages.ts'
 import type { PermitBook } from '../../src/core/limit/permit-book.ts'
 import type { PermitHolder } from '../../src/core/limit/permit-holder.ts'
 import type { AppliedLimit, LimitSpec } from '../../src/core/limit/spec.ts'
-import type { Admit } from './limits-oracles.ts'
 import type { Asker, Plan } from './limits-plan.ts'
-import { MemoryReservations } from './limits-reservation-store.ts'
-import { Queue } from './limits-queue.ts'
 import type { Random } from './limits-random.ts'
 
 /** The code under test, so that a test can put faulty code in its place. */
@@ -54,9 +54,9 @@ export class World {
   readonly #subject: Subject
   readonly #plan: Plan
   readonly #random: Random
-  readonly #queue: Queue
+  readonly #queue: EventQueue
   readonly #rows = new Map<string, string>()
-  readonly #reservations = new MemoryReservations()
+  readonly #reservations = new ReservationMemory()
   readonly #admits = new Map<string, { spec: LimitSpec; admits: Admit[] }>()
   readonly #specs = new Map<string, LimitSpec>()
   readonly #isolates: Isolate[] = []
@@ -73,7 +73,7 @@ export class World {
     this.#subject = subject
     this.#plan = plan
     this.#random = random
-    this.#queue = new Queue(plan.startMs)
+    this.#queue = new EventQueue(plan.startMs)
     this.#servedMs = plan.startMs
     this.#book = this.#boot()
     for (const { applied } of plan.askers) {

@@ -5,7 +5,20 @@ let made = 0
 
 /** A request's life that remembers what was noted, with an id of its own. */
 export function exchangeWith(headers: Record<string, string> = {}, query = ''): Exchange & CountingScope {
-  const facts: Facts = {
+  made += 1
+  return Object.assign(new CountingScope(), {
+    request: new Request('https://gateway.example/', { headers }),
+    id: `request-${made}`,
+    startedMs: 0,
+    target: { scheme: 'https' as const, host: 'gateway.example', path: '/', query, encodedSlash: false },
+    signal: new AbortController().signal,
+    facts: factsWith(),
+  })
+}
+
+/** What is known of a request that has only begun. */
+export function factsWith(changes: Partial<Facts> = {}): Facts {
+  return {
     route: null,
     account: null,
     keyId: null,
@@ -15,14 +28,6 @@ export function exchangeWith(headers: Record<string, string> = {}, query = ''): 
     attempts: [],
     answerEnded: null,
     cache: null,
+    ...changes,
   }
-  made += 1
-  return Object.assign(new CountingScope(), {
-    request: new Request('https://gateway.example/', { headers }),
-    id: `request-${made}`,
-    startedMs: 0,
-    target: { scheme: 'https' as const, host: 'gateway.example', path: '/', query, encodedSlash: false },
-    signal: new AbortController().signal,
-    facts,
-  })
 }

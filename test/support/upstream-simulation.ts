@@ -5,7 +5,7 @@ import type { Member } from '../../src/core/upstream/member.ts'
 import { Pool } from '../../src/core/upstream/pool.ts'
 import type { Slot } from '../../src/core/upstream/slots.ts'
 import { hashText } from '../../src/core/upstream/sticky.ts'
-import { drawing } from './drawing.ts'
+import { randomFrom } from '../../bench/node/stats.ts'
 import { targetWith, upstreamWith } from './routes.ts'
 
 /** One target of three is bad; which way of choosing is looked at; beside it, taking turns without health or retries. */
@@ -64,7 +64,7 @@ class World {
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation
-    this.#draw = drawing(simulation.seed)
+    this.#draw = randomFrom(simulation.seed)
     const targets = [0, 1, 2].map((at) => targetWith({ id: `up/${at}` }))
     const choose = simulation.choose === 'round-robin' ? 'ordered' : simulation.choose
     const changes: Partial<Upstream> = { choose, concurrency: places }

@@ -4,19 +4,21 @@ import { isRefusal, type Awaitable, type Outcome } from '../../src/core/outcome.
 import type { KeySource, KnownKey } from '../../src/ports.ts'
 import { exchangeWith } from '../support/exchanges.ts'
 import { routeWith } from '../support/routes.ts'
-import { FakeStores, issue, type FakeIsolate, type KvMode, type LedgerMode } from './support/fake-stores.ts'
+import {
+  issue,
+  storesWithKey,
+  type FakeIsolate,
+  type FakeStores,
+  type KvMode,
+  type LedgerMode,
+} from './support/fake-stores.ts'
 
 let stores: FakeStores
 let text: string
 let record: KeyRecord
 
 beforeEach(async () => {
-  stores = new FakeStores()
-  const key = await issue()
-  text = key.text
-  record = key.record
-  stores.kvRecord = record
-  stores.ledgerRecord = record
+  ;({ stores, text, record } = await storesWithKey())
 })
 
 const route = routeWith()

@@ -5,20 +5,16 @@ import { isRefusal, type Awaitable, type Outcome } from '../../src/core/outcome.
 import { random } from '../../src/platform/random.ts'
 import type { KeySource, KnownKey } from '../../src/ports.ts'
 import { exchangeWith } from '../support/exchanges.ts'
+import { requestRate } from '../support/limits.ts'
 import { routeWith } from '../support/routes.ts'
-import { FakeStores, issue, ring } from './support/fake-stores.ts'
+import { issue, ring, storesWithKey, type FakeStores } from './support/fake-stores.ts'
 
 let stores: FakeStores
 let text: string
 let record: KeyRecord
 
 beforeEach(async () => {
-  stores = new FakeStores()
-  const key = await issue()
-  text = key.text
-  record = key.record
-  stores.kvRecord = record
-  stores.ledgerRecord = record
+  ;({ stores, text, record } = await storesWithKey())
 })
 
 const route = routeWith()
@@ -94,17 +90,7 @@ describe('keys that nobody issued', () => {
 
 describe('a key that is not in memory', () => {
   test('is asked for at KV and the Ledger at the same time, with what its request needs', async () => {
-    const spec = {
-      name: 'rpm',
-      kind: 'request-rate',
-      max: 60,
-      periodMs: 60_000,
-      burst: 60,
-      calendar: null,
-      durability: 'default',
-      onFailure: 'coast',
-      reserve: 'auto',
-    } as const
+    const spec = requestRate(60, { durability: 'default', onFailure: 'coast' })
     const limited = routeWith({ id: 'llm', limits: [{ per: 'key', spec }] })
     const x = exchangeWith()
     const finding = stores.source().find(text, limited, x)

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
 import { PermitHolder, type Answered } from '../../src/core/limit/permit-holder.ts'
 import { keyCounter, type AppliedLimit } from '../../src/core/limit/spec.ts'
-import { bucketExcess, type Admit } from '../fuzz/limits-oracles.ts'
+import { bucketExcess, type Admit } from '../../bench/simulation/judge.ts'
 import { issued, limit } from './support/sync-messages.ts'
 
 const spec = limit({ max: 3_000, periodMs: 60_000, burst: 200 })
@@ -77,7 +77,7 @@ test('four isolates and a Ledger that dies twice admit no more than the limit in
   })
   await Promise.all([...kills, ...isolates.map((isolate) => isolate.run(untilMs))])
   const admits = isolates.flatMap((isolate) => isolate.admits).toSorted((a, b) => a.atMs - b.atMs)
-  expect(bucketExcess(admits, spec.burst ?? 0, perMs)).toBeLessThanOrEqual(0)
+  expect(bucketExcess(admits, { burst: spec.burst ?? 0, perMs })).toBeLessThanOrEqual(0)
   const ideal = (spec.burst ?? 0) + perMs * runMs
   expect(admits.length).toBeGreaterThan(ideal * 0.6)
 }, 30_000)

@@ -1,24 +1,19 @@
 import { runInDurableObject } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { SyncRequest } from '../../src/core/limit/messages.ts'
 import { keyCounter } from '../../src/core/limit/spec.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
-import { accepted } from './support/objects.ts'
+import { accepted, openLedger } from './support/objects.ts'
 import { Isolate, issued, limit, need } from './support/sync-messages.ts'
 
 let ledger: DurableObjectStub<Ledger>
 let isolate: Isolate
-let accountsMade = 0
 
 const rpm = limit({ durability: 'default' })
 const ofKey = keyCounter('k1', 'rpm')
 
 beforeEach(async () => {
-  accountsMade += 1
-  const account = `talking${String(accountsMade).padStart(3, '0')}`
-  ledger = env.LEDGER.getByName(`ledger:${account}:1`)
-  await ledger.open({ id: account, region: 'weur', generation: 1 })
+  ;({ ledger } = await openLedger('talking'))
   isolate = new Isolate('isolate-one')
 })
 

@@ -5,7 +5,7 @@ import { keyCounter, type LimitSpec } from '../../src/core/limit/spec.ts'
 import type { KeyRecord } from '../../src/core/key/key-record.ts'
 import { keyRecordName } from '../../src/core/storage-layout.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
-import { accepted } from './support/objects.ts'
+import { accepted, openLedger } from './support/objects.ts'
 import { Isolate, issued, limit, need } from './support/sync-messages.ts'
 
 /** What a version after this one may write, before it is rolled back. */
@@ -15,13 +15,9 @@ const rpm = limit()
 let account: string
 let ledger: DurableObjectStub<Ledger>
 let isolate: Isolate
-let accountsMade = 0
 
 beforeEach(async () => {
-  accountsMade += 1
-  account = `rolledback${String(accountsMade).padStart(3, '0')}`
-  ledger = env.LEDGER.getByName(`ledger:${account}:1`)
-  await ledger.open({ id: account, region: 'weur', generation: 1 })
+  ;({ account, ledger } = await openLedger('rolledback'))
   await ledger.createKey(issued('good', { limits: [rpm] }))
   await ledger.createKey(issued('odd', { limits: [rpm] }))
   await ledger.setLimits([limit({ name: 'all' })])

@@ -6,7 +6,7 @@ import { keyCounter } from '../../src/core/limit/spec.ts'
 import { dayOf, hourOf } from '../../src/core/usage/rollup.ts'
 import type { KeyUsage } from '../../src/core/usage/usage-report.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
-import { accepted } from './support/objects.ts'
+import { accepted, openLedger } from './support/objects.ts'
 import { Isolate, issued, need, opened, settled, tokenBudget } from './support/sync-messages.ts'
 
 const budget = tokenBudget(100_000)
@@ -21,13 +21,9 @@ const headroom = budget.max / 100
 let account: string
 let ledger: DurableObjectStub<Ledger>
 let isolate: Isolate
-let accountsMade = 0
 
 beforeEach(async () => {
-  accountsMade += 1
-  account = `settling${String(accountsMade).padStart(3, '0')}`
-  ledger = env.LEDGER.getByName(`ledger:${account}:1`)
-  await ledger.open({ id: account, region: 'weur', generation: 1 })
+  ;({ account, ledger } = await openLedger('settling'))
   await ledger.createKey(issued('k1', { limits: [budget] }))
   isolate = new Isolate('isolate-one')
 })

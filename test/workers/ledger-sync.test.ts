@@ -4,19 +4,15 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { SyncReply, SyncRequest } from '../../src/core/limit/messages.ts'
 import { accountCounter, keyCounter, routeCounter } from '../../src/core/limit/spec.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
-import { accepted, dumpObject } from './support/objects.ts'
+import { accepted, dumpObject, openLedger } from './support/objects.ts'
 import { holding, Isolate, issued, limit, need } from './support/sync-messages.ts'
 
 let account: string
 let ledger: DurableObjectStub<Ledger>
 let isolate: Isolate
-let accountsMade = 0
 
 beforeEach(async () => {
-  accountsMade += 1
-  account = `syncing${String(accountsMade).padStart(3, '0')}`
-  ledger = env.LEDGER.getByName(`ledger:${account}:1`)
-  await ledger.open({ id: account, region: 'weur', generation: 1 })
+  ;({ account, ledger } = await openLedger('syncing'))
   isolate = new Isolate('isolate-one')
 })
 

@@ -1,21 +1,16 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { dayOf, hourOf, hoursKeptDays, noUsage } from '../../src/core/usage/rollup.ts'
 import type { AccountUsage, KeyUsage } from '../../src/core/usage/usage-report.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
-import { accepted } from './support/objects.ts'
+import { accepted, openLedger } from './support/objects.ts'
 import { Isolate, issued, limit, need, settled } from './support/sync-messages.ts'
 
 let ledger: DurableObjectStub<Ledger>
 let isolate: Isolate
-let accountsMade = 0
 
 beforeEach(async () => {
-  accountsMade += 1
-  const account = `using${String(accountsMade).padStart(5, '0')}`
-  ledger = env.LEDGER.getByName(`ledger:${account}:1`)
-  await ledger.open({ id: account, region: 'weur', generation: 1 })
+  ;({ ledger } = await openLedger('usageof'))
   await ledger.createKey(issued('k1'))
   isolate = new Isolate('isolate-one')
 })

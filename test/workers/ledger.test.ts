@@ -2,41 +2,23 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'c
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { KeyRecord } from '../../src/core/key/key-record.ts'
-import type { IssuedKey } from '../../src/core/key/record-life.ts'
 import { keyRecordName } from '../../src/core/storage-layout.ts'
 import { KeyTable } from '../../src/durable/ledger/key-table.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
 import { Outbox } from '../../src/durable/ledger/outbox.ts'
-import { accepted, dumpObject, replaceKv } from './support/objects.ts'
+import { accepted, dumpObject, openLedger, replaceKv } from './support/objects.ts'
+import { issued } from './support/sync-messages.ts'
 
 let account: string
 let ledger: DurableObjectStub<Ledger>
-let accountsMade = 0
 
 beforeEach(async () => {
-  accountsMade += 1
-  account = `account${String(accountsMade).padStart(3, '0')}`
-  ledger = env.LEDGER.getByName(`ledger:${account}:1`)
-  await ledger.open({ id: account, region: 'weur', generation: 1 })
+  ;({ account, ledger } = await openLedger('account'))
 })
 
 afterEach(() => {
   vi.useRealTimers()
 })
-
-function issued(id: string): IssuedKey {
-  return {
-    id,
-    hash: `hash-of-${id}`,
-    name: `key ${id}`,
-    scopes: ['chat'],
-    models: null,
-    limits: [],
-    strict: false,
-    expiresAtMs: null,
-    createdAtMs: 1,
-  }
-}
 
 function projected(id: string): Promise<KeyRecord | null> {
   return env.KEYS.get<KeyRecord>(keyRecordName(account, id), 'json')

@@ -70,9 +70,9 @@ function summarize({ figure, remark }: Findings, runs: readonly Run[]): void {
   remark(`excess over ${runs.length} runs of ${new Set(runs.map(({ scenario }) => scenario)).size} scenarios`)
 }
 
-const reserves = ['p90', 'max', 'slices'] as const
+const reserves = ['auto', 'p90', 'max', 'slices'] as const
 
-/** S7: tokens in a rolling window, reserved in three ways. */
+/** S7: tokens in a rolling window, reserved in each way; `auto` is what a limit does that says nothing. */
 function runTokens({ figure, remark }: Findings, { quick, seed }: AreaOptions): void {
   const count = quick ? seeds.quick : seeds.full
   for (const scenario of tokenScenarios) {
@@ -89,7 +89,7 @@ function runTokens({ figure, remark }: Findings, { quick, seed }: AreaOptions): 
           `use ${written(use)} % | calls ${written(median(of(({ callsPerRequest }) => callsPerRequest)))}`,
       )
       if (scenario.fanOut === 0) continue
-      const name = reserve === 'p90' ? 'limits.llm_fanout' : `limits.llm_fanout_${reserve}`
+      const name = reserve === 'auto' ? 'limits.llm_fanout' : `limits.llm_fanout_${reserve}`
       figure(`${name}.overshoot_percent`, overshoot, 'percent')
       figure(`${name}.use_percent`, use, 'percent')
     }

@@ -1,4 +1,5 @@
 import { noPurges, type PurgeLog } from '../cache/purge-log.ts'
+import { dropOldest } from '../drop-oldest.ts'
 import type { LimitSpec } from '../limit/spec.ts'
 import type { AccountNews } from './account-news.ts'
 import type { KeyRecord } from './key-record.ts'
@@ -102,7 +103,6 @@ export class AccountLease {
     const newest = this.newest(record)
     this.#told.delete(record.id)
     this.#told.set(record.id, newest)
-    const [oldest] = this.#told.keys()
-    if (this.#told.size > toldMax && oldest !== undefined) this.#told.delete(oldest)
+    dropOldest(this.#told, toldMax)
   }
 }

@@ -1,3 +1,4 @@
+import { dropOldest } from '../drop-oldest.ts'
 import type { KeyRecord } from './key-record.ts'
 
 /** Sizes and times of a `KeyCache`; times in milliseconds. */
@@ -77,10 +78,7 @@ export class KeyCache {
     this.#forget(presented)
     this.#unknown.delete(presented)
     this.#unknown.set(presented, nowMs + this.#limits.unknownTtlMs)
-    const [oldest] = this.#unknown.keys()
-    if (this.#unknown.size > this.#limits.unknownEntriesMax && oldest !== undefined) {
-      this.#unknown.delete(oldest)
-    }
+    dropOldest(this.#unknown, this.#limits.unknownEntriesMax)
   }
 
   #bound(): void {

@@ -1,9 +1,10 @@
+import { doublingMs } from '../doubling.ts'
+
 /** Times of the outbox that carries a Ledger's keys to KV; milliseconds. */
 const outboxTimes = {
   /** KV takes one write a second for each name. */
   betweenWritesMs: 1_000,
-  backoffFirstMs: 1_000,
-  backoffMaxMs: 60_000,
+  backoff: { baseMs: 1_000, capMs: 60_000 },
 } as const
 
 /** A record that KV does not have yet. */
@@ -21,8 +22,7 @@ export function dueNow<T extends Unpublished>(unpublished: readonly T[], nowMs: 
 
 /** How long to wait after `failures` failed rounds in a row, at least one: 1 s, 2 s, 4 s ... 60 s. */
 export function backoffMs(failures: number): number {
-  const { backoffFirstMs, backoffMaxMs } = outboxTimes
-  return Math.min(backoffMaxMs, backoffFirstMs * 2 ** Math.min(failures - 1, 16))
+  return doublingMs(failures, outboxTimes.backoff)
 }
 
 /**

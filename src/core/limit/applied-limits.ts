@@ -1,4 +1,5 @@
 import type { Route } from '../config/types.ts'
+import { dropOldest } from '../drop-oldest.ts'
 import type { KeyPrincipal } from '../key/principal.ts'
 import { isSlots } from './counter/lease-terms.ts'
 import { limitKind } from './kinds/kinds.ts'
@@ -95,8 +96,7 @@ export class AppliedLimitsCache {
     const made: OfKey = { keyLimits: limits, accountLimits, byRoute: new WeakMap() }
     this.#keys.delete(keyId)
     this.#keys.set(keyId, made)
-    const [oldest] = this.#keys.keys()
-    if (this.#keys.size > keysMax && oldest !== undefined) this.#keys.delete(oldest)
+    dropOldest(this.#keys, keysMax)
     return made
   }
 }

@@ -37,15 +37,7 @@ const timeMaxMs = 8.64e15
  * `reset` is a duration as Go writes it.
  */
 export function openAiLimitFields(standings: readonly LimitStanding[]): HeaderFields {
-  const fields: Record<string, string> = {}
-  for (const { unit, limit, remaining, reset } of openAiNames) {
-    const standing = tightest(standings, unit)
-    if (standing === null) continue
-    fields[limit] = headerInteger(standing.spec.max)
-    fields[remaining] = headerInteger(standing.remaining)
-    fields[reset] = goDuration(standing.resetMs)
-  }
-  return fields
+  return fieldsNamed(openAiNames, standings, goDuration)
 }
 
 /**
@@ -53,15 +45,7 @@ export function openAiLimitFields(standings: readonly LimitStanding[]): HeaderFi
  * each unit; `reset` is a time of RFC 3339.
  */
 export function anthropicLimitFields(standings: readonly LimitStanding[], nowMs: number): HeaderFields {
-  const fields: Record<string, string> = {}
-  for (const { unit, limit, remaining, reset } of anthropicNames) {
-    const standing = tightest(standings, unit)
-    if (standing === null) continue
-    fields[limit] = headerInteger(standing.spec.max)
-    fields[remaining] = headerInteger(standing.remaining)
-    fields[reset] = wholeSecondAt(nowMs + standing.resetMs)
-  }
-  return fields
+  return fieldsNamed(anthropicNames, standings, (resetMs) => wholeSecondAt(nowMs + resetMs))
 }
 
 /** `12ms`, `1.5s`, `6m0s`, `5h0m0s`: milliseconds, rounded up, as Go's `time.Duration` writes them. */
@@ -74,6 +58,22 @@ export function goDuration(ms: number): string {
   const seconds = `${(whole % 60_000) / 1000}s`
   if (hours > 0) return `${hours}h${minutes}m${seconds}`
   return minutes > 0 ? `${minutes}m${seconds}` : seconds
+}
+
+function fieldsNamed(
+  names: typeof openAiNames | typeof anthropicNames,
+  standings: readonly LimitStanding[],
+  writeReset: (resetMs: number) => string,
+): HeaderFields {
+  const fields: Record<string, string> = {}
+  for (const { unit, limit, remaining, reset } of names) {
+    const standing = tightest(standings, unit)
+    if (standing === null) continue
+    fields[limit] = headerInteger(standing.spec.max)
+    fields[remaining] = headerInteger(standing.remaining)
+    fields[reset] = writeReset(standing.resetMs)
+  }
+  return fields
 }
 
 function wholeSecondAt(atMs: number): string {

@@ -1,4 +1,14 @@
-const probesMs = [500, 1000, 2000]
+import { doublingMs } from '../doubling.ts'
+import { coastMs } from './counter/lease-terms.ts'
+import { limitKind } from './kinds/kinds.ts'
+import type { LimitSpec } from './spec.ts'
+
+const probes = { baseMs: 500, capMs: 2000 }
+
+/** What a limit does with a request that has no permit when the Ledger has not answered for so long. */
+export function afterSilence({ kind, onFailure }: LimitSpec, forMs: number): LimitSpec['onFailure'] {
+  return onFailure === 'coast' && forMs > coastMs ? limitKind(kind).afterCoast : onFailure
+}
 
 /** Whether the Ledger answers, and when to try it again when it does not. */
 export class Outage {
@@ -13,8 +23,8 @@ export class Outage {
 
   failed(nowMs: number): void {
     this.#sinceMs ??= nowMs
-    this.#probeMs = nowMs + (probesMs[Math.min(this.#failures, probesMs.length - 1)] ?? 0)
     this.#failures += 1
+    this.#probeMs = nowMs + doublingMs(this.#failures, probes)
   }
 
   answered(): void {

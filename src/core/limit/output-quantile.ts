@@ -1,3 +1,5 @@
+import { dropOldest } from '../drop-oldest.ts'
+
 /** Output tokens assumed at least while a model has answered a key less than `learntMin` times. */
 const outputTokensDefault = 1024
 const learntMin = 10
@@ -63,8 +65,7 @@ export class OutputQuantile {
   #begin(key: string, model: string | null): Entry {
     const entry: Entry = { bins: new Float32Array(binCount), weight: 1, answers: 0 }
     this.#entries.set(nameOf(key, model), entry)
-    const [oldest] = this.#entries.keys()
-    if (this.#entries.size > entriesMax && oldest !== undefined) this.#entries.delete(oldest)
+    dropOldest(this.#entries, entriesMax)
     return entry
   }
 }

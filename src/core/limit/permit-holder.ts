@@ -4,7 +4,8 @@ import { inHand, unknown, type Lessee } from './counter/lessee.ts'
 import { Lessees } from './counter/lessees.ts'
 import type { NeedAnswer, OpenedReservation, SettledReservation, SyncReply, SyncRequest } from './messages.ts'
 import { Outage } from './outage.ts'
-import { ReservationOutbox, type ReservationBatch } from './reservations-outbox.ts'
+import { ReservationOutbox } from './reservations-outbox.ts'
+import type { ReservationBatch } from './reservations.ts'
 import type { SlotUser } from './slots-users.ts'
 import { takesOf, unused } from './reservations-unused.ts'
 import type { AppliedLimit } from './spec.ts'
@@ -56,6 +57,7 @@ export class PermitHolder {
   /** When the last message was sent, until its reply was taken. */
   #sentAtMs: number | null = null
   #underWay = false
+  /** How long the Ledger takes to answer, a moving average. */
   #roundTripMs = 50
 
   /** @param isolate random, one for each isolate */
@@ -164,11 +166,6 @@ export class PermitHolder {
   /** Since when the Ledger has not answered; null while it does. Milliseconds since the epoch. */
   get failingSinceMs(): number | null {
     return this.#outage.sinceMs
-  }
-
-  /** How long the Ledger takes to answer, a moving average. Milliseconds. */
-  get roundTripMs(): number {
-    return this.#roundTripMs
   }
 
   /** The next message, with all that is to be said. */

@@ -1,15 +1,10 @@
-import type { OpenedReservation, SettledReservation, Take } from './messages.ts'
-import { repeatedMs } from './reservations.ts'
+import type { OpenedReservation, SettledReservation } from './messages.ts'
+import { costOn } from './reservations-row.ts'
+import { repeatedMs, type ReservationBatch } from './reservations.ts'
 
 const entriesMax = 2000
 const batchMs = 2000
 const soonAtEntries = 50
-
-/** What one message says of reservations. */
-export interface ReservationBatch {
-  readonly opened: readonly OpenedReservation[]
-  readonly settled: readonly SettledReservation[]
-}
 
 interface Entry {
   readonly opened: OpenedReservation | null
@@ -112,9 +107,5 @@ export class ReservationOutbox {
 
 function chargesMore(settled: SettledReservation | null): boolean {
   if (settled === null) return false
-  return settled.costs.some(({ counter, cost }) => cost > costIn(settled.takes, counter))
-}
-
-function costIn(takes: readonly Take[], counter: string): number {
-  return takes.find((take) => take.counter === counter)?.cost ?? 0
+  return settled.costs.some(({ counter, cost }) => cost > costOn(settled.takes, counter))
 }

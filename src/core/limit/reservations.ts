@@ -30,9 +30,8 @@ export interface Settlements {
   readonly withdrawn: readonly SettledReservation[]
 }
 
-/** A message's news of reservations. */
-export interface ReservationNews {
-  readonly isolate: string
+/** What one message says of reservations. */
+export interface ReservationBatch {
   readonly opened: readonly OpenedReservation[]
   readonly settled: readonly SettledReservation[]
 }
@@ -67,15 +66,15 @@ export class ReservationBook {
    * Takes in a message, after the use that it reports was noted and only if it is the latest of its isolate. What is not
    * acknowledged has to be said again.
    */
-  hear({ isolate, opened, settled }: ReservationNews, nowMs: number): Settlements {
+  hear({ opened, settled }: ReservationBatch, nowMs: number): Settlements {
     const outcome: Outcome = { acknowledged: [], settled: [], withdrawn: [] }
     const settledIds = new Set(settled.map(({ id }) => id))
     const onlyOpened = opened.filter(({ id }) => !settledIds.has(id))
     for (const each of onlyOpened) {
-      if (this.#hearOpened(each, isolate, nowMs)) outcome.acknowledged.push(each.id)
+      if (this.#hearOpened(each, nowMs)) outcome.acknowledged.push(each.id)
     }
     for (const each of settled) {
-      if (this.#hearSettled(each, { isolate, nowMs }, outcome)) outcome.acknowledged.push(each.id)
+      if (this.#hearSettled(each, nowMs, outcome)) outcome.acknowledged.push(each.id)
     }
     return outcome
   }
@@ -103,7 +102,7 @@ export class ReservationBook {
   }
 
   /** @returns false when there is no room for it */
-  #hearOpened(opened: OpenedReservation, isolate: string, nowMs: number): boolean {
+  #hearOpened(opened: OpenedReservation, nowMs: number): boolean {
     const row = this.#store.find(opened.id)
     if (row === null) {
       if (isForgotten(opened, nowMs)) return true
@@ -111,7 +110,7 @@ export class ReservationBook {
     } else if (row.state !== 'open') return true
     const before = row === null ? null : readReserved(row)
     if (row !== null && before === null) return true
-    const reserved = this.#grown(before, opened, isolate, nowMs)
+    const reserved = this.#grown(before, opened)
     if (reserved === before) return true
     const untilMs = row?.untilMs ?? deadlineOf(opened, nowMs)
     this.#save({ id: opened.id, state: 'open', untilMs, body: JSON.stringify(reserved) }, row)
@@ -119,11 +118,7 @@ export class ReservationBook {
   }
 
   /** @returns false when there is no room for it */
-  #hearSettled(
-    settled: SettledReservation,
-    { isolate, nowMs }: { readonly isolate: string; readonly nowMs: number },
-    outcome: Outcome,
-  ): boolean {
+  #hearSettled(settled: SettledReservation, nowMs: number, outcome: Outcome): boolean {
     const row = this.#store.find(settled.id)
     if (row === null) {
       if (isForgotten(settled, nowMs)) return true
@@ -131,8 +126,7 @@ export class ReservationBook {
     } else if (row.state === 'settled') return true
     const before = row === null ? null : readReserved(row)
     // A row that cannot be read stays charged as it is.
-    if (row === null || before !== null)
-      this.#settle(settled, this.#grown(before, settled, isolate, nowMs), nowMs)
+    if (row === null || before !== null) this.#settle(settled, this.#grown(before, settled))
     const untilMs = deadlineOf(settled, nowMs) + idKeptMs
     this.#save({ id: settled.id, state: 'settled', untilMs, body: null }, row)
     outcome.settled.push(settled)
@@ -142,21 +136,21 @@ export class ReservationBook {
     return true
   }
 
-  #settle(settled: SettledReservation, { parts }: Reserved, nowMs: number): void {
+  #settle(settled: SettledReservation, { parts }: Reserved): void {
     for (const counter of new Set(parts.map((part) => part.counter))) {
       const taken = parts.filter((part) => part.counter === counter)
-      this.#balance(counter, taken, costOf(settled, counter), nowMs)
+      this.#balance(counter, taken, costOf(settled, counter))
     }
   }
 
   /** Gives back what was not used, of what was taken last first; or charges what was used beyond it. */
-  #balance(counter: string, parts: readonly ReservedPart[], cost: number | null, nowMs: number): void {
+  #balance(counter: string, parts: readonly ReservedPart[], cost: number | null): void {
     const reserved = costOn(parts, counter)
     let unused = Math.max(0, reserved - (cost ?? reserved))
     for (const part of parts.toReversed()) {
       const back = Math.min(unused, part.cost)
       unused -= back
-      if (part.charge !== null) this.#counters.refund(counter, part.charge, back, nowMs)
+      if (part.charge !== null) this.#counters.refund(counter, part.charge, back)
     }
     if (cost === null || cost <= reserved) return
     const place = parts.find((part) => part.charge !== null)?.charge?.place ?? null
@@ -164,12 +158,11 @@ export class ReservationBook {
   }
 
   /** The reservation with what it has taken beyond what is known. */
-  #grown(before: Reserved | null, opened: OpenedReservation, isolate: string, nowMs: number): Reserved {
+  #grown(before: Reserved | null, opened: OpenedReservation): Reserved {
     const parts = [...(before?.parts ?? [])]
     for (const counter of new Set(opened.takes.map((take) => take.counter))) {
       const cost = costOn(opened.takes, counter) - costOn(parts, counter)
-      if (cost > 0)
-        parts.push({ counter, cost, charge: this.#counters.claim({ counter, cost }, isolate, nowMs) })
+      if (cost > 0) parts.push({ counter, cost, charge: this.#counters.claim({ counter, cost }) })
     }
     if (before !== null && parts.length === before.parts.length) return before
     return {

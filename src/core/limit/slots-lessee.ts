@@ -1,7 +1,8 @@
 import { Demand } from './counter/demand.ts'
-import { coastMs, replyWithinMs } from './counter/lease-terms.ts'
+import { replyWithinMs } from './counter/lease-terms.ts'
 import { inHand, unknown, type Lessee } from './counter/lessee.ts'
 import type { CounterGrant, Holding } from './messages.ts'
+import { afterSilence } from './outage.ts'
 import { slotLeaseMs, slotMemoryMs, slotRenewMs } from './slots-terms.ts'
 import { Peak } from './slots-peak.ts'
 import { SlotUsers, type SlotUser } from './slots-users.ts'
@@ -196,8 +197,8 @@ export class SlotLessee implements Lessee {
   }
 
   maySpare(cost: number, sinceMs: number, nowMs: number): boolean {
-    if (this.spec.onFailure !== 'coast') return this.spec.onFailure === 'open'
-    if (nowMs - sinceMs > coastMs) return true
+    const course = afterSilence(this.spec, nowMs - sinceMs)
+    if (course !== 'coast') return course === 'open'
     const { covered, uncovered } = this.#users
     const allowed = Math.max(1, this.#last?.coastPerSecond ?? 0)
     return covered + uncovered + cost <= allowed

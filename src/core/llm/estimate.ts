@@ -1,3 +1,4 @@
+import { dropOldest } from '../drop-oldest.ts'
 import type { TokenCounts, Usage, UsageReading } from './usage.ts'
 
 /** UTF-8 bytes of text in a token, where nothing is known of the model. */
@@ -87,8 +88,7 @@ export class TokenEstimator {
   #keep(model: string, factor: number): void {
     this.#factors.delete(model)
     this.#factors.set(model, factor)
-    const [oldest] = this.#factors.keys()
-    if (this.#factors.size > modelsMax && oldest !== undefined) this.#factors.delete(oldest)
+    dropOldest(this.#factors, modelsMax)
   }
 }
 

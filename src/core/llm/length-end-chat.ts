@@ -1,5 +1,5 @@
+import { isJsonObject, type JsonObject } from '../json.ts'
 import type { CountedTokens, LengthEnd } from './length-end.ts'
-import { isJsonObject, type JsonObject } from './usage-counts.ts'
 
 /** OpenAI chat and text completions: a chunk with `finish_reason: "length"` for every choice that goes on, and `[DONE]`. */
 export class ChatLengthEnd implements LengthEnd {

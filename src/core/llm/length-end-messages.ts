@@ -1,5 +1,5 @@
+import type { JsonObject } from '../json.ts'
 import type { CountedTokens, LengthEnd } from './length-end.ts'
-import type { JsonObject } from './usage-counts.ts'
 
 /** Anthropic Messages: the open block is closed, then `message_delta` with `stop_reason: "max_tokens"`, `message_stop`. */
 export class MessagesLengthEnd implements LengthEnd {

@@ -1,6 +1,6 @@
+import { isJsonObject, type JsonObject } from '../json.ts'
 import type { CountedTokens, LengthEnd } from './length-end.ts'
 import { ResponseOutput, type OpenItem } from './response-output.ts'
-import { isJsonObject, type JsonObject } from './usage-counts.ts'
 
 /** An event of the gateway's own, which gets the next number. */
 interface NewEvent {

@@ -1,9 +1,9 @@
 import type { DialectName } from '../config/types.ts'
+import { isJsonObject, parseJson, type JsonObject } from '../json.ts'
 import { ChatLengthEnd } from './length-end-chat.ts'
 import { MessagesLengthEnd } from './length-end-messages.ts'
 import { ResponsesLengthEnd } from './length-end-responses.ts'
-import { isJsonObject, type JsonObject } from './usage-counts.ts'
-import { eventOf, parseJson } from './usage-event.ts'
+import { eventOf } from './usage-event.ts'
 import { namedModel } from './usage-stream.ts'
 
 /** Tokens of a stream that is ended early, as far as the gateway counted them. */

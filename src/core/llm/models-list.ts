@@ -1,6 +1,5 @@
 import type { DialectName } from '../config/types.ts'
-import { isJsonObject } from './usage-counts.ts'
-import { parseJson } from './usage-event.ts'
+import { isJsonObject, parseJson } from '../json.ts'
 
 type Entry = Readonly<Record<string, unknown>> & { readonly id: string }
 

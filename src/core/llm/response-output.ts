@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from './usage-counts.ts'
+import { isJsonObject, type JsonObject } from '../json.ts'
 
 /** Of longer output, what follows is not repeated. Characters. */
 const repeatedMax = 1_048_576

@@ -1,6 +1,6 @@
-import { isJsonObject, rawCounts, totalsOf, type RawCounts } from './usage-counts.ts'
+import { isJsonObject, parseJson } from '../json.ts'
+import { rawCounts, totalsOf, type RawCounts } from './usage-counts.ts'
 import { modelIn, type BodyEnds } from './usage-ends.ts'
-import { parseJson } from './usage-event.ts'
 import { usageInEnd } from './usage-fragment.ts'
 import type { UsageReading } from './usage.ts'
 

@@ -1,6 +1,6 @@
 import { joinBytes } from '../join-bytes.ts'
-import { isJsonObject } from './usage-counts.ts'
-import { eventOf, parseJson } from './usage-event.ts'
+import { isJsonObject, parseJson } from '../json.ts'
+import { eventOf } from './usage-event.ts'
 
 /** One character a byte, so that lengths of text are lengths of bytes. */
 const latin1 = new TextDecoder('latin1')

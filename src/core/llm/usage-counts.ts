@@ -1,6 +1,5 @@
+import { isJsonObject, type JsonObject } from '../json.ts'
 import type { TokenCounts } from './usage.ts'
-
-export type JsonObject = Readonly<Record<string, unknown>>
 
 /** More than any model takes or gives; a greater number is a mistake and counts as absent. */
 const tokensMax = 1_000_000_000
@@ -15,10 +14,6 @@ export interface RawCounts {
   readonly total: number | null
   /** Anthropic: `input` leaves out what was read from and written to the cache. */
   readonly cacheApart: boolean
-}
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**

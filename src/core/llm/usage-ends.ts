@@ -1,6 +1,7 @@
+import { parseJson } from '../json.ts'
 import { Tail } from '../stream/sse-tail.ts'
 import { usageInEnd } from './usage-fragment.ts'
-import { parseJson, splitEvents } from './usage-event.ts'
+import { splitEvents } from './usage-event.ts'
 import { StreamUsage } from './usage-stream.ts'
 import type { UsageReading } from './usage.ts'
 

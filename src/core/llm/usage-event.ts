@@ -23,12 +23,3 @@ export function eventOf(text: string): StreamEvent {
   }
   return { name, data: data.join('\n') }
 }
-
-/** JSON, or undefined where the text is none. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
-}

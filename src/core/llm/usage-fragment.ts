@@ -1,5 +1,5 @@
-import { isJsonObject, rawCounts, type RawCounts } from './usage-counts.ts'
-import { parseJson } from './usage-event.ts'
+import { isJsonObject, parseJson } from '../json.ts'
+import { rawCounts, type RawCounts } from './usage-counts.ts'
 
 /** Usage from the end of a JSON document, and how many containers it stood in (1: in the outermost object). */
 export interface FoundUsage {

@@ -1,12 +1,6 @@
-import {
-  isJsonObject,
-  overwrite,
-  rawCounts,
-  totalsOf,
-  type JsonObject,
-  type RawCounts,
-} from './usage-counts.ts'
-import { eventOf, parseJson } from './usage-event.ts'
+import { isJsonObject, parseJson, type JsonObject } from '../json.ts'
+import { overwrite, rawCounts, totalsOf, type RawCounts } from './usage-counts.ts'
+import { eventOf } from './usage-event.ts'
 import type { UsageReading } from './usage.ts'
 
 const decoder = new TextDecoder()

@@ -1,4 +1,5 @@
 import type { DialectName } from '../config/types.ts'
+import { isJsonObject, parseJson } from '../json.ts'
 
 /** What an event says: nothing yet (a ping, a beginning), something, or that the answer failed. */
 type Said = 'nothing' | 'content' | 'error'
@@ -35,14 +36,9 @@ export class FirstContent {
 }
 
 function saidByModel(text: string): Said {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // `[DONE]`, or something that nobody here knows.
-    return 'content'
-  }
-  if (!isObject(value)) return 'content'
+  const value = parseJson(text)
+  // `[DONE]`, or something that nobody here knows.
+  if (!isJsonObject(value)) return 'content'
   const { type } = value
   if (isSet(value['error']) || type === 'error' || type === 'response.failed') return 'error'
   if (typeof type === 'string') return beginnings.has(type) ? 'nothing' : 'content'
@@ -61,16 +57,12 @@ const beginnings: ReadonlySet<string> = new Set([
 
 /** A chunk of Chat Completions that only says whose turn it is. */
 function isEmptyChoice(choice: unknown): boolean {
-  if (!isObject(choice) || isSet(choice['finish_reason']) || isSet(choice['text'])) return false
+  if (!isJsonObject(choice) || isSet(choice['finish_reason']) || isSet(choice['text'])) return false
   const { delta } = choice
-  if (!isObject(delta)) return true
+  if (!isJsonObject(delta)) return true
   return Object.entries(delta).every(([name, value]) => name === 'role' || !isSet(value))
 }
 
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && value !== ''
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,3 +1,5 @@
+import { doublingMs } from '../doubling.ts'
+
 /**
  * How long to wait before a target is asked again: anything up to a time that doubles with each attempt and is capped
  * ("full jitter"), so that clients which failed together do not come back together.
@@ -7,8 +9,8 @@
  */
 export function backoffMs(
   tries: number,
-  { baseMs, capMs }: { readonly baseMs: number; readonly capMs: number },
+  policy: { readonly baseMs: number; readonly capMs: number },
   fraction: number,
 ): number {
-  return Math.floor(fraction * Math.min(capMs, baseMs * 2 ** Math.min(tries - 1, 20)))
+  return Math.floor(fraction * doublingMs(tries, policy))
 }

@@ -24,13 +24,13 @@ export interface ModelDayUsage extends DayUsage {
   readonly model: string | null
 }
 
-/** How a limit stands at the Ledger, with permits that isolates hold counted as used. */
+/** How a limit stands at the Ledger. What isolates hold on lease and have not used is left; slots that they hold are used. */
 export interface LimitUse {
   readonly spec: LimitSpec
   readonly level: 'key' | 'account'
   readonly used: number
   readonly left: number
-  /** Rates and slots have no window: both are the time of the report. Milliseconds since the epoch. */
+  /** Of a rate, the time of the report and when all is there again; of slots, twice the time of the report. Milliseconds since the epoch. */
   readonly windowStartsMs: number
   readonly windowEndsMs: number
 }

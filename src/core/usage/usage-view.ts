@@ -15,7 +15,7 @@ interface TotalsView {
   readonly lostRequests: number
 }
 
-/** A limit with its use; what isolates hold of it counts as used. Times are milliseconds since the epoch. */
+/** A limit with its use. Times are milliseconds since the epoch. */
 type LimitUseView = LimitForm & Pick<LimitUse, 'level' | 'used' | 'left' | 'windowStartsMs' | 'windowEndsMs'>
 
 /** What a key has used: the answer of `GET /v1/usage`. */

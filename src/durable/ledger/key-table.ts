@@ -1,3 +1,4 @@
+import { dropOldest } from '../../core/drop-oldest.ts'
 import type { Page, PageRequest } from '../../core/key/account.ts'
 import type { KeyRecord } from '../../core/key/key-record.ts'
 import { legibleRecord, readRecord } from '../../core/key/record-life.ts'
@@ -161,10 +162,7 @@ export class KeyTable {
 
   #remember(record: KeyRecord): void {
     this.#memory.set(record.id, record)
-    if (this.#memory.size > memoryMax) {
-      const [oldest] = this.#memory.keys()
-      if (oldest !== undefined) this.#memory.delete(oldest)
-    }
+    dropOldest(this.#memory, memoryMax)
   }
 }
 

@@ -1,5 +1,6 @@
 import { dueNow, nextRoundMs } from '../../core/key/outbox.ts'
 import { keyRecordName } from '../../core/storage-layout.ts'
+import { within } from '../../core/within.ts'
 import type { KeyTable, OutboxRow } from './key-table.ts'
 
 /** Records written to KV in one round. */
@@ -42,7 +43,7 @@ export class Outbox {
 
   async #publish(kv: KVNamespace, account: string, row: OutboxRow): Promise<boolean> {
     const written = write(kv, keyRecordName(account, row.id), row.record)
-    const isWritten = await inTime(written, this.#withinMs)
+    const isWritten = await within(timers, this.#withinMs, written, null)
     if (isWritten === null) void this.#heedLate(written, row)
     if (isWritten === true) this.#keys.markPublished(row, Date.now())
     return isWritten === true
@@ -54,17 +55,11 @@ export class Outbox {
   }
 }
 
-/** What work comes to; null when it takes too long, and then it goes on. */
-async function inTime(work: Promise<boolean>, ms: number): Promise<boolean | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
+const timers = {
+  after(ms: number, action: () => void): () => void {
+    const timer = setTimeout(action, ms)
+    return () => clearTimeout(timer)
+  },
 }
 
 /** @returns false when KV refuses; never rejects */

@@ -1,4 +1,5 @@
 import type { Target } from '../../core/config/types.ts'
+import { isEventStream } from '../../core/http/media.ts'
 import { joinBytes } from '../../core/join-bytes.ts'
 import { FirstContent } from '../../core/stream/first-content.ts'
 import type { Refusal } from '../../core/refusal.ts'
@@ -28,9 +29,7 @@ export function awaitContent(
 ): Promise<Begun | Refusal> | Begun {
   const { firstContentMs } = target.timeouts
   const { status, headers, body } = answer.response
-  const isStream = /^\s*text\/event-stream\b/i.test(headers.get('content-type') ?? '')
-  const isPlain = (headers.get('content-encoding') ?? 'identity') === 'identity'
-  if (firstContentMs === null || status !== 200 || body === null || !isStream || !isPlain)
+  if (firstContentMs === null || status !== 200 || body === null || !isEventStream(headers))
     return { answer, erred: false }
   return holdBack(answer, body, job, { afterMs: firstContentMs, leftMs: firstContentMs - spentMs })
 }

@@ -1,4 +1,5 @@
 import type { Route, Target } from '../../core/config/types.ts'
+import { isPlain } from '../../core/http/media.ts'
 import { makesModelRun } from '../../core/llm/generating.ts'
 import { modelChoice, mustNameModel, saysAnything, type ModelChoice } from '../../core/llm/model-policy.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
@@ -82,11 +83,10 @@ function plainBody(
   if (found === null) return noBody
   const { stream, length } = found
   if (length === null || length > route.resend.bufferBytes) return passOn(found, route)
-  return readWhole(stream, length, { patienceMs: route.bodyMs, clock }).then((bytes) => {
-    // A client that has left cannot be told what was wrong with its body.
-    if (isRefusal(bytes)) return x.signal.aborted ? { refused: 'client_left' } : bytes
-    return sendableBytes(bytes)
-  })
+  const patience = { patienceMs: route.bodyMs, signal: x.signal, clock }
+  return readWhole(stream, length, patience).then((bytes) =>
+    isRefusal(bytes) ? bytes : sendableBytes(bytes),
+  )
 }
 
 /** What of a request is the same for all targets. */
@@ -201,8 +201,7 @@ function unread(placed: PlacedModel | null, forecast: LlmForecast | null): LlmRe
 
 /** What a body says it is: JSON in UTF-8, a form, or the words that name anything else. */
 function bodyKind(headers: Headers): string {
-  const encoding = headers.get('content-encoding') ?? 'identity'
-  if (encoding !== 'identity') return 'a body with a content-encoding'
+  if (!isPlain(headers)) return 'a body with a content-encoding'
   const declared = headers.get('content-type')
   if (declared === null) return 'a body without a content-type'
   const [type = '', ...parameters] = declared.toLowerCase().split(';')

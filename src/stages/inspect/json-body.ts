@@ -4,8 +4,7 @@ import { scanBody, type BodyScan } from '../../core/llm/body-scan.ts'
 import { putsOutNoText } from '../../core/llm/generating.ts'
 import { rewriteBody, type Edit, type RewritePlan } from '../../core/llm/body-splice.ts'
 import { isRefusal, type Awaitable, type Outcome } from '../../core/outcome.ts'
-import type { Refusal } from '../../core/refusal.ts'
-import type { Exchange, LlmFacts, LlmForecast } from '../../ports.ts'
+import type { LlmFacts, LlmForecast } from '../../ports.ts'
 import { carryPieces, type CarriedBody } from './carry-body.ts'
 import { forecastUnread, longBytes, undeclaredBytes } from './forecast.ts'
 import type { InspectedBody, Inspection } from './inspect.ts'
@@ -40,8 +39,8 @@ async function inspectDeclared(
   length: number,
 ): Promise<Outcome<InspectedBody>> {
   const { x, route, clock } = inspection
-  const bytes = await readWhole(stream, length, { patienceMs: route.bodyMs, clock })
-  return isRefusal(bytes) ? unlessLeft(x, bytes) : inspectWhole(inspection, bytes)
+  const bytes = await readWhole(stream, length, { patienceMs: route.bodyMs, signal: x.signal, clock })
+  return isRefusal(bytes) ? bytes : inspectWhole(inspection, bytes)
 }
 
 /** What a body does not say of its length must not keep it from being known: a short one is like any other. */
@@ -53,8 +52,8 @@ async function inspectUndeclared(
   const { bodyBytesMax: bytesMax, bodyMs } = route
   const startedMs = clock.nowMs()
   const wholeMax = Math.min(route.resend.bufferBytes, longBytes, bytesMax)
-  const front = await readFront(stream, wholeMax, { patienceMs: bodyMs, clock })
-  if (isRefusal(front)) return unlessLeft(x, front)
+  const front = await readFront(stream, wholeMax, { patienceMs: bodyMs, signal: x.signal, clock })
+  if (isRefusal(front)) return front
   if (front.isWhole) return inspectWhole(inspection, front.bytes)
   if (front.bytes.length > bytesMax) {
     stream.cancel().catch(() => {})
@@ -62,11 +61,6 @@ async function inspectUndeclared(
   }
   const leftMs = Math.max(0, bodyMs - (clock.nowMs() - startedMs))
   return inspectFlowing(inspection, { stream, front: front.bytes, length: null, leftMs })
-}
-
-/** A client that has left cannot be told what was wrong with its body. */
-function unlessLeft({ signal }: Exchange, refusal: Refusal): Refusal {
-  return signal.aborted ? { refused: 'client_left' } : refusal
 }
 
 function inspectWhole(inspection: Inspection, bytes: Uint8Array): Outcome<InspectedBody> {

@@ -1,9 +1,11 @@
-import type { Outcome } from '../../core/outcome.ts'
+import { isRefusal, type Outcome } from '../../core/outcome.ts'
 import type { Clock } from '../../ports.ts'
 import { unreadable } from './carry-body.ts'
 
 interface Patience {
   readonly patienceMs: number
+  /** Aborted when the client has left. */
+  readonly signal: AbortSignal
   readonly clock: Clock
 }
 
@@ -15,7 +17,7 @@ interface BodyFront {
 
 /**
  * Reads a body of declared length into memory.
- * @returns refusals `body_too_slow`; `malformed_request` for a body that breaks off
+ * @returns refusals `body_too_slow`, `client_left`; `malformed_request` for a body that breaks off
  */
 export function readWhole(
   stream: ReadableStream<Uint8Array>,
@@ -40,13 +42,24 @@ export function readFront(
   )
 }
 
-/** Reads so many bytes, or all there are. One read, however small the pieces are in which they come. */
 async function gather<T>(
   stream: ReadableStream<Uint8Array>,
   length: number,
-  { patienceMs, clock }: Patience,
+  patience: Patience,
   judge: (bytes: Uint8Array) => Outcome<T>,
 ): Promise<Outcome<T>> {
+  const read = await readUpTo(stream, length, patience)
+  const gathered = isRefusal(read) ? read : judge(read)
+  // A client that has left cannot be told what was wrong with its body.
+  return isRefusal(gathered) && patience.signal.aborted ? { refused: 'client_left' } : gathered
+}
+
+/** Reads so many bytes, or all there are. One read, however small the pieces are in which they come. */
+async function readUpTo(
+  stream: ReadableStream<Uint8Array>,
+  length: number,
+  { patienceMs, clock }: Patience,
+): Promise<Outcome<Uint8Array>> {
   const reader = stream.getReader({ mode: 'byob' })
   const bytes = new Uint8Array(length)
   let late = false
@@ -57,7 +70,7 @@ async function gather<T>(
   try {
     const { value } = await reader.readAtLeast(Math.max(1, length), bytes)
     if (late) return { refused: 'body_too_slow', afterMs: patienceMs }
-    return judge(value ?? new Uint8Array(0))
+    return value ?? new Uint8Array(0)
   } catch {
     return late ? { refused: 'body_too_slow', afterMs: patienceMs } : unreadable
   } finally {

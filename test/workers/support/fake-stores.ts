@@ -41,6 +41,15 @@ export async function issue(
   return { text, record: keyRecordWith({ account: parts.account, id: parts.id, hash, ...changes }) }
 }
 
+/** Stores that both hold a key as it was made. */
+export async function storesWithKey() {
+  const { text, record } = await issue()
+  const stores = new FakeStores()
+  stores.kvRecord = record
+  stores.ledgerRecord = record
+  return { stores, text, record }
+}
+
 /** Sources and limiters of one isolate. */
 export interface FakeIsolate {
   readonly source: KeySource

@@ -23,6 +23,7 @@ import type {
   UpstreamCall,
 } from '../../../src/ports.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { keyRecordWith } from '../../support/key-records.ts'
 import { routeWith, targetWith, upstreamWith } from '../../support/routes.ts'
 
 export const poolChoices = ['ordered', 'weighted', 'least-loaded', 'sticky-key', 'sticky-prefix'] as const
@@ -81,22 +82,7 @@ const routes: readonly Route[] = [
   routeWith({ id: 'llm', path: '/v1/*', dialect: 'openai', bodyBytesMax: 100 }, secretTarget),
 ]
 
-const record = {
-  schema: 1,
-  account: 'acc',
-  id: 'kid',
-  name: 'k',
-  version: 1,
-  state: 'active',
-  hash: '',
-  scopes: ['profile'],
-  models: null,
-  limits: [],
-  strict: false,
-  createdAtMs: 0,
-  expiresAtMs: null,
-  revokedAtMs: null,
-} as const
+const record = keyRecordWith({ account: 'acc', id: 'kid', name: 'k', scopes: ['profile'] })
 
 const used = {
   requests: 3,

@@ -6,6 +6,7 @@ import type { Exchange, OutboundRequest, Principal } from '../../../src/ports.ts
 import { inspect } from '../../../src/stages/inspect/inspect.ts'
 import { bytesOf, joined } from '../../support/byte-pieces.ts'
 import { CountingScope } from '../../support/counting-scope.ts'
+import { factsWith } from '../../support/exchanges.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { routeWith, targetWith } from '../../support/routes.ts'
 
@@ -51,24 +52,13 @@ export function inspectAt(
   if (isRefusal(target)) throw new Error('not a target')
   const match = matchRoute(buildRouteIndex([route]), target, request.method)
   if (isRefusal(match) || match.kind !== 'route') throw new Error('not a request of the route')
-  const facts = {
-    route,
-    account: null,
-    keyId: null,
-    target: null,
-    upstreamRequestId: null,
-    upstreamStatus: null,
-    attempts: [],
-    answerEnded: null,
-    cache: null,
-  }
   const x: Exchange = Object.assign(new CountingScope(), {
     request,
     id: 'id',
     startedMs: clock.nowMs(),
     target,
     signal: request.signal,
-    facts,
+    facts: factsWith({ route }),
   })
   const principal: Principal = {
     kind: 'key',

@@ -20,6 +20,17 @@ export function realAdmin(ring: KeyRing | null = testRing()): KeyAdmin {
   return createKeyAdmin({ ledgers: env.LEDGER, registry: env.REGISTRY, ring, digest, random, clock })
 }
 
+let accountsMade = 0
+
+/** The open Ledger of an account that there was not before. */
+export async function openLedger(prefix: string) {
+  accountsMade += 1
+  const account = `${prefix}${String(accountsMade).padStart(3, '0')}`
+  const ledger = env.LEDGER.getByName(`ledger:${account}:1`)
+  await ledger.open({ id: account, region: 'weur', generation: 1 })
+  return { account, ledger }
+}
+
 /** Puts another KV in the place of a Ledger's; lasts until the Ledger is evicted. */
 export async function replaceKv(stub: DurableObjectStub, kv: Partial<KVNamespace>): Promise<void> {
   await runInDurableObject(stub, (instance) => {

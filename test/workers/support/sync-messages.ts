@@ -10,6 +10,7 @@ import type {
 import { keyCounter, type LimitSpec } from '../../../src/core/limit/spec.ts'
 import type { IssuedKey } from '../../../src/core/key/record-life.ts'
 import type { Ledger } from '../../../src/durable/ledger/ledger.ts'
+import { requestRate, tokenBudget as monthlyTokens } from '../../support/limits.ts'
 
 /** A key as the control plane would have it made. */
 export function issued(id: string, change: Partial<IssuedKey> = {}): IssuedKey {
@@ -29,23 +30,12 @@ export function issued(id: string, change: Partial<IssuedKey> = {}): IssuedKey {
 
 /** A limit; by default on requests, 50 at once and 50 a minute, exact after restarts. */
 export function limit(change: Partial<LimitSpec> = {}): LimitSpec {
-  return {
-    name: 'rpm',
-    kind: 'request-rate',
-    max: 50,
-    periodMs: 60_000,
-    burst: 50,
-    calendar: null,
-    durability: 'strict',
-    onFailure: 'closed',
-    reserve: 'auto',
-    ...change,
-  }
+  return requestRate(50, change)
 }
 
 /** A month's budget of tokens. */
 export function tokenBudget(max: number): LimitSpec {
-  return limit({ name: 'budget', kind: 'token-budget', max, periodMs: null, burst: null, calendar: 'month' })
+  return monthlyTokens(max, { name: 'budget' })
 }
 
 export function need(id: string, takes: readonly Take[], key: string | null = null): Need {

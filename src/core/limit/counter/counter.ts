@@ -1,4 +1,4 @@
-import type { Holding } from '../messages.ts'
+import type { Holding, Take } from '../messages.ts'
 import type { LimitSpec } from '../spec.ts'
 
 /** Permits of a reservation that may be given back. Goes through JSON, and may be kept over a restart of the Ledger. */
@@ -18,13 +18,9 @@ export interface Counters {
    * may be given back.
    * @returns null when there are none, or no such counter: then the reservation stays charged as it is
    */
-  claim(
-    take: { readonly counter: string; readonly cost: number },
-    isolate: string,
-    nowMs: number,
-  ): Charge | null
+  claim(take: Take): Charge | null
   /** Gives back `amount` of a charge and ends it; once for each charge, with 0 when all was used. */
-  refund(counter: string, charge: Charge, amount: number, nowMs: number): void
+  refund(counter: string, charge: Charge, amount: number): void
   /**
    * Charges what a request used beyond its reservation; less than nothing may be left then, which is paid back.
    * @param place where its reservation was charged: windows charge the rest there too; null: now

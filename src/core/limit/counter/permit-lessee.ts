@@ -1,9 +1,9 @@
 import type { CounterGrant, Holding } from '../messages.ts'
-import { limitKind } from '../kinds/kinds.ts'
+import { afterSilence } from '../outage.ts'
 import type { LimitSpec } from '../spec.ts'
 import type { LimitStanding } from '../standing.ts'
 import { Demand } from './demand.ts'
-import { capacityOf, coastFreshMs, coastMs, isRate, leaseMsOf } from './lease-terms.ts'
+import { capacityOf, coastFreshMs, isRate, leaseMsOf } from './lease-terms.ts'
 import { inHand, unknown, type Lessee } from './lessee.ts'
 
 /** An isolate's side of a counter of requests, tokens or money. */
@@ -174,16 +174,16 @@ export class PermitLessee implements Lessee {
   }
 
   maySpare(cost: number, sinceMs: number, nowMs: number): boolean {
-    if (this.spec.onFailure !== 'coast') return this.spec.onFailure === 'open'
     const forMs = nowMs - sinceMs
-    if (forMs > coastMs) return limitKind(this.spec.kind).afterCoast === 'open'
+    const course = afterSilence(this.spec, forMs)
+    if (course !== 'coast') return course === 'open'
     if (this.#last === null || sinceMs - this.#heardMs > coastFreshMs) return false
     return this.#coasted + cost <= (this.#last.coastPerSecond * forMs) / 1000
   }
 
   spare(cost: number, sinceMs: number, nowMs: number): void {
     this.#coasted += cost
-    const coasts = this.spec.onFailure === 'coast' && nowMs - sinceMs <= coastMs
+    const coasts = afterSilence(this.spec, nowMs - sinceMs) === 'coast'
     if (coasts || !isRate(this.spec)) this.#debt += cost
   }
 
