@@ -42,9 +42,9 @@ export class TargetWatch {
   async round(): Promise<void> {
     try {
       const changed: string[] = []
-      const nowMs = Date.now()
-      await inWaves(this.#watched.due(nowMs), targetsAtOnce, async (check) => {
-        if (await this.#check(check, nowMs)) changed.push(check.target)
+      const roundMs = Date.now()
+      await inWaves(this.#watched.due(roundMs), targetsAtOnce, async (check) => {
+        if (await this.#check(check, roundMs)) changed.push(check.target)
       })
       const hints = this.#watched.told(changed, Date.now())
       if (hints.length > 0) await this.#tell(hints)
@@ -53,11 +53,11 @@ export class TargetWatch {
     }
   }
 
-  /** One time for all checks of a round, so that they fall due together again. @returns whether it found out news */
-  async #check(check: TargetCheck, nowMs: number): Promise<boolean> {
+  /** @returns whether it found out news */
+  async #check(check: TargetCheck, roundMs: number): Promise<boolean> {
     const target = checkedTarget(check)
     const state = target === null ? null : await askTarget(target, { ...this.#env })
-    return this.#watched.found(check.target, state, nowMs)
+    return this.#watched.found(check.target, state, roundMs, Date.now())
   }
 
   async #tell(hints: readonly TargetHint[]): Promise<void> {

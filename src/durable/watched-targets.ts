@@ -5,7 +5,7 @@ import { checkedTarget, type TargetCheck } from '../core/upstream/target-check.t
 export type WatchingLedger = { readonly account: string; readonly generation: number }
 
 type CheckRow = { target: string; spec: string; everyMs: number }
-type FoundRow = { target: string; state: TargetHint['state']; checkedMs: number }
+type FoundRow = { target: string; state: TargetHint['state']; foundMs: number }
 
 /** For how long checks go on after they were last wanted, and a Ledger is told of what they find. Milliseconds. */
 const wantedForMs = 300_000
@@ -34,6 +34,7 @@ export class WatchedTargets {
       every_ms INTEGER NOT NULL,
       until INTEGER NOT NULL,
       state TEXT,
+      found_at INTEGER,
       checked_at INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID`)
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS target_ledgers (
@@ -97,17 +98,20 @@ export class WatchedTargets {
 
   /**
    * Notes what a check has found out; null where that is nothing.
+   * @param roundMs when its round began: one time for all of it, so that its checks fall due together again
    * @returns whether it is news: a target that is well as far as anyone knows is none
    */
-  found(target: string, state: TargetHint['state'] | null, nowMs: number): boolean {
+  found(target: string, state: TargetHint['state'] | null, roundMs: number, nowMs: number): boolean {
     const [before] = this.#sql.exec<{ state: TargetHint['state'] | null }>(
       'SELECT state FROM target_checks WHERE target = ?',
       target,
     )
     this.#sql.exec(
-      'UPDATE target_checks SET state = coalesce(?, state), checked_at = ? WHERE target = ?',
+      `UPDATE target_checks SET state = coalesce(?, state), found_at = coalesce(?, found_at), checked_at = ?
+       WHERE target = ?`,
       state,
-      nowMs,
+      state === null ? null : nowMs,
+      roundMs,
       target,
     )
     return state !== null && state !== (before?.state ?? 'well')
@@ -116,12 +120,12 @@ export class WatchedTargets {
   /** What is known of some targets. */
   told(targets: readonly string[], nowMs: number): readonly TargetHint[] {
     const rows = this.#sql.exec<FoundRow>(
-      'SELECT target, state, checked_at AS checkedMs FROM target_checks WHERE state IS NOT NULL',
+      'SELECT target, state, found_at AS foundMs FROM target_checks WHERE state IS NOT NULL',
     )
     return [...rows]
       .filter(({ target }) => targets.includes(target))
-      .map(({ target, state, checkedMs }) => {
-        return { target, state, agoMs: Math.max(0, nowMs - checkedMs), forMs: believed[state] }
+      .map(({ target, state, foundMs }) => {
+        return { target, state, agoMs: Math.max(0, nowMs - foundMs), forMs: believed[state] }
       })
   }
 

@@ -71,8 +71,12 @@ describe('a check on its way', () => {
     if (upstream === undefined) throw new Error('no upstream')
     const targets = sent(checksOf(upstream)).map(checkedTarget)
     const requests = targets.map((target) => {
-      const { headers, ...rest } = checkRequest(target ?? targetWith(), target?.checkPath ?? '', 's3cret')
-      return { ...rest, headers: Object.fromEntries(headers) }
+      const { url, headers, limitMs } = checkRequest(
+        target ?? targetWith(),
+        target?.checkPath ?? '',
+        's3cret',
+      )
+      return { url, headers: Object.fromEntries(headers), limitMs }
     })
     expect(requests).toEqual([
       {
@@ -143,7 +147,7 @@ describe('a check on its way', () => {
     const good = { target: 'up/0#1', everyMs: 1_000, as: {} }
     expect(readChecks(Array.from({ length: 500 }, () => good))).toHaveLength(checksMax)
     const bad = [{ everyMs: 999 }, { everyMs: 3_600_001 }, { everyMs: '1000' }, { as: null }, { target: 1 }]
-    expect(readChecks([...bad.map((change) => ({ ...good, ...change })), good])).toEqual([good])
+    expect(readChecks([...bad.map((change) => Object.assign({}, good, change)), good])).toEqual([good])
   })
 })
 

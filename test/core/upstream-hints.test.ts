@@ -55,6 +55,18 @@ const out = (pool: Pool, at: number, change: Partial<TargetHint> = {}): TargetHi
   ...change,
 })
 
+const well = (health: Health, atMs: number, nowMs: number) =>
+  health.hear({ state: 'well', atMs, untilMs: 99_000 }, nowMs)
+
+/** Through a Ledger, whose clock is an hour ahead. */
+function pass(from: Pools, to: Pools, nowMs: number): void {
+  const board = new HintBoard()
+  const ledgerMs = nowMs + 3_600_000
+  const sent = JSON.parse(JSON.stringify(from.outNow(nowMs))) as unknown
+  for (const hint of readHints(sent)) board.note(hint.target, heardAt(hint, ledgerMs))
+  to.hear(readHints(JSON.parse(JSON.stringify(board.tell(ledgerMs + 2_000)))), nowMs + 2_000, nowMs + 2_010)
+}
+
 /** A target that others said at 1,000 ms to be out. */
 function suspected(reports: readonly HealthReport[] = []): Health {
   const health = new Health(policy)
@@ -112,34 +124,36 @@ describe('a target that others say is out', () => {
 })
 
 describe('a target that is out by what was seen here', () => {
-  it('stays out for its time whatever others say, and comes back after it when a check has found it well since', () => {
+  it('is well after its time when a check has found it well since', () => {
     const health = new Health(policy)
     for (const at of [0, 1, 2]) health.report('failed', at)
-    const well = (atMs: number, nowMs: number) => health.hear({ state: 'well', atMs, untilMs: 99_000 }, nowMs)
-    well(500, 600)
-    expect(health.condition(600)).toBe('shunned')
-    well(1_500, 1_600)
+    well(health, 900, 1_600)
     expect([health.condition(1_600), health.outSinceMs]).toEqual(['well', null])
+  })
+
+  it('is probed by one call before its time is over when a check has found it well since', () => {
+    const health = new Health({ ...policy, failFast: true })
+    for (const at of [0, 1, 2]) health.report('unanswered', at)
+    expect(health.condition(600)).toBe('open')
+    well(health, 500, 600)
+    expect(health.condition(600)).toBe('probe')
+    health.beginProbe(600)
+    expect(health.condition(601)).toBe('open')
+    health.report('unanswered', 700)
+    expect([health.condition(1_699), health.condition(1_700)]).toEqual(['open', 'probe'])
   })
 
   it('does not come back by what was found before it went out', () => {
     const health = new Health(policy)
     for (const at of [1_000, 1_001, 1_002]) health.report('failed', at)
-    health.hear({ state: 'well', atMs: 900, untilMs: 99_000 }, 5_000)
+    well(health, 900, 1_500)
+    expect([health.condition(1_500), health.condition(5_000)]).toEqual(['shunned', 'probe'])
+    well(health, 900, 5_000)
     expect(health.condition(5_000)).toBe('probe')
   })
 })
 
 describe('what one isolate has found out', () => {
-  /** Through a Ledger, whose clock is an hour ahead. */
-  function pass(from: Pools, to: Pools, nowMs: number): void {
-    const board = new HintBoard()
-    const ledgerMs = nowMs + 3_600_000
-    const sent = JSON.parse(JSON.stringify(from.outNow(nowMs))) as unknown
-    for (const hint of readHints(sent)) board.note(hint.target, heardAt(hint, ledgerMs))
-    to.hear(readHints(JSON.parse(JSON.stringify(board.tell(ledgerMs + 2_000)))), nowMs + 2_000, nowMs + 2_010)
-  }
-
   it('spares another the failures: one of a hundred requests goes to the target, and none is refused', () => {
     const [a, b] = [new Pools(), new Pools()]
     const upstream = upstreamOf(2)

@@ -86,8 +86,8 @@ export class Health {
   }
 
   /**
-   * Takes in what others have found out. What was seen from here since then counts for more; one that is out stays out
-   * for its time.
+   * Takes in what others have found out; what was seen from here since then counts for more. A target that is out is well
+   * once its time is over, and may be probed at once before that.
    */
   hear({ state, atMs, untilMs }: HeardHint, nowMs: number): void {
     if (atMs < this.#heardMs || untilMs <= nowMs) return
@@ -97,7 +97,9 @@ export class Health {
       return
     }
     this.#endSuspicion()
-    if (this.#out !== null && atMs > this.#outSinceMs && nowMs >= this.#openUntilMs) this.#recover(nowMs)
+    if (this.#out === null || atMs <= this.#outSinceMs) return
+    if (nowMs >= this.#openUntilMs) this.#recover(nowMs)
+    else this.#openUntilMs = nowMs
   }
 
   /** Notes how a call came out, up to the headers of its answer. */
