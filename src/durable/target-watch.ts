@@ -38,7 +38,7 @@ export class TargetWatch {
     )
   }
 
-  /** Checks what is due and tells the Ledgers what has changed. Never throws, and may run twice. */
+  /** Checks what is due and tells the Ledgers what has changed. May run twice. */
   async round(): Promise<void> {
     try {
       const changed: string[] = []
