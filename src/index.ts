@@ -6,7 +6,7 @@ import { parseKeyRing, type KeyRing } from './core/key/key-ring.ts'
 import { TokenEstimator } from './core/llm/estimate.ts'
 import { isRefusal } from './core/outcome.ts'
 import { canonicalTarget } from './core/route/canonical-target.ts'
-import { Pools } from './core/upstream/pool.ts'
+import { Pools } from './core/upstream/pools.ts'
 import { missingBindings, type Env } from './env.ts'
 import type { Deps } from './gateway/deps.ts'
 import { handle } from './gateway/handle.ts'
@@ -71,7 +71,10 @@ function compose(env: Env): Composition {
   const ring = readRing(env, recorder)
   if (config.problems.length > 0) recorder.misconfigured('configuration', config.problems)
   const cache = new KeyCache()
-  const links = new LedgerLinks({ ledgers: env.LEDGER, clock, random }, (record) => cache.override(record))
+  const pools = new Pools()
+  const links = new LedgerLinks({ ledgers: env.LEDGER, clock, random, pools }, (record) =>
+    cache.override(record),
+  )
   const shield = env.SHIELD === undefined ? noShield : createShield(env.SHIELD, settings)
   const deps: Deps = {
     config,
@@ -80,7 +83,7 @@ function compose(env: Env): Composition {
     usage: createUsageReader({ ledgers: env.LEDGER, clock }),
     estimator: new TokenEstimator(),
     upstreams: createUpstreams({ ...env }, clock),
-    pools: new Pools(),
+    pools,
     cache: createResponseCache(() => caches.default, clock),
     purges: createPurgeSource(links),
     recorder,

@@ -5,7 +5,7 @@
  * |---|---|---|
  * | KV `KEYS` | `key:{account}:{id}` | a key's record as JSON, its version inside; written by the account's Ledger only |
  * | Durable Object `LEDGER` | `ledger:{account}:{generation}` | an account's keys, permits and usage; the truth about them |
- * | Durable Object `REGISTRY` | `registry` | the list of accounts and the configuration versions seen |
+ * | Durable Object `REGISTRY` | `registry` | the list of accounts, the configuration versions seen, targets checked without traffic |
  */
 
 /** Generation of a new account's Ledger. Keys do not name a generation: the first Ledger knows where a later one is. */

@@ -1,7 +1,11 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Account, Page, PageRequest } from '../core/key/account.ts'
 import type { AdminOutcome } from '../core/key/admin-refusal.ts'
+import type { TargetHint } from '../core/upstream/hints.ts'
+import type { TargetCheck } from '../core/upstream/target-check.ts'
 import type { Env } from '../env.ts'
+import { TargetWatch } from './target-watch.ts'
+import type { WatchingLedger } from './watched-targets.ts'
 
 type AccountRow = {
   id: string
@@ -20,9 +24,13 @@ const accountColumns =
 /** Configuration versions told at once. */
 const configsMax = 100
 
-/** The list of accounts and of the configurations seen; for operators only, the data plane never asks it. */
+/**
+ * The list of accounts and of the configurations seen, for operators; and the checks of targets without traffic. The data
+ * plane never asks it: Ledgers do, beside what they answer.
+ */
 export class Registry extends DurableObject<Env> {
   readonly #sql: SqlStorage
+  readonly #targets: TargetWatch
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -42,6 +50,7 @@ export class Registry extends DurableObject<Env> {
       first_seen_at INTEGER NOT NULL,
       PRIMARY KEY (version, sha256)
     ) WITHOUT ROWID`)
+    this.#targets = new TargetWatch(ctx.storage, env)
   }
 
   /** Answers when the object runs at all. */
@@ -107,5 +116,17 @@ export class Registry extends DurableObject<Env> {
         configsMax,
       )
       .toArray()
+  }
+
+  /**
+   * Has targets checked without traffic for some minutes, and the Ledger told when one goes out or comes back.
+   * @returns what is known of them
+   */
+  watchTargets(ledger: WatchingLedger, checks: readonly TargetCheck[]): Promise<readonly TargetHint[]> {
+    return this.#targets.want(ledger, checks)
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#targets.round()
   }
 }

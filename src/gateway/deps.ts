@@ -1,5 +1,5 @@
 import type { TokenEstimator } from '../core/llm/estimate.ts'
-import type { Pools } from '../core/upstream/pool.ts'
+import type { Pools } from '../core/upstream/pools.ts'
 import type {
   Clock,
   ConfigSource,

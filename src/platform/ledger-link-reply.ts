@@ -2,6 +2,7 @@ import type { AccountNews } from '../core/key/account-news.ts'
 import type { KeyRecord } from '../core/key/key-record.ts'
 import { readRecord } from '../core/key/record-life.ts'
 import type { SyncReply } from '../core/limit/messages.ts'
+import { readHints } from '../core/upstream/hints.ts'
 
 /**
  * Reads what a Ledger answered, which may run another version of the gateway: absent lists are empty, and a record that
@@ -23,6 +24,7 @@ export function readReply(value: SyncReply): SyncReply | null {
       id,
       record: record === null ? null : readRecord(record),
     })),
+    hints: readHints(value.hints),
   }
 }
 

@@ -6,18 +6,22 @@ import { OutputQuantile } from '../core/limit/output-quantile.ts'
 import { PermitHolder } from '../core/limit/permit-holder.ts'
 import type { AppliedLimit } from '../core/limit/spec.ts'
 import type { LimitStanding } from '../core/limit/standing.ts'
+import type { Pools } from '../core/upstream/pools.ts'
 import { firstGeneration } from '../core/storage-layout.ts'
 import { within } from '../core/within.ts'
 import type { Ledger } from '../durable/ledger/ledger.ts'
 import type { Clock, Scope } from '../ports.ts'
 import { callTwice, RoundTrip } from './ledger-link-call.ts'
 import { readReply } from './ledger-link-reply.ts'
+import { LinkTargets } from './ledger-link-targets.ts'
 import { Waiter, type Heard, type Wish } from './ledger-link-waiter.ts'
 import { ledgerStub } from './ledger-stub.ts'
 
 export interface LinkDeps {
   readonly ledgers: DurableObjectNamespace<Ledger>
   readonly clock: Clock
+  /** What the isolate knows of targets. */
+  readonly pools: Pools
 }
 
 /** A message on its way, on behalf of the request that sent it. */
@@ -66,6 +70,7 @@ export class LedgerLink {
   readonly #deps: LinkDeps
   readonly #overridden: (record: KeyRecord) => void
   readonly #roundTrip = new RoundTrip()
+  readonly #targets: LinkTargets
   readonly #waiters = new Set<Waiter>()
   #flight: Flight | null = null
   #failedAtMs = -Infinity
@@ -84,6 +89,7 @@ export class LedgerLink {
     this.account = account
     this.holder = new PermitHolder(isolate)
     this.#deps = deps
+    this.#targets = new LinkTargets(deps.pools)
     this.#overridden = overridden
   }
 
@@ -263,7 +269,7 @@ export class LedgerLink {
     const message = this.holder.message(flight.sentAtMs, { sequence, keys: [...keys] })
     const notes = this.#notes
     const stub = ledgerStub(ledgers, this.account, firstGeneration)
-    return stub.sync(message).then((reply) => {
+    return stub.sync({ ...message, ...this.#targets.telling(flight.sentAtMs) }).then((reply) => {
       this.#notesTold = Math.max(this.#notesTold, notes)
       return reply
     })
@@ -283,6 +289,7 @@ export class LedgerLink {
   #takeIn(flight: Flight, reply: SyncReply): void {
     const nowMs = this.#deps.clock.nowMs()
     this.#roundTrip.note(nowMs - flight.sentAtMs)
+    this.#targets.hear(reply, flight.sentAtMs, nowMs)
     const answered = new Map(this.holder.apply(reply, nowMs).map((each) => [each.id, each]))
     for (const waiter of this.#waiters) waiter.hearNeed(answered)
     const changed = this.lease.apply(reply.account, flight.sentAtMs)

@@ -1,5 +1,6 @@
 import type { Outcome } from '../core/outcome.ts'
 import type { Refusal } from '../core/refusal.ts'
+import { secretValue } from '../core/upstream/secret-value.ts'
 import type {
   CallTimer,
   Clock,
@@ -18,11 +19,7 @@ import { createCallTimer } from './call-timer.ts'
 export function createUpstreams(env: Readonly<Record<string, unknown>>, clock: Clock): Upstreams {
   return {
     call: (call, scope) => callTarget(call, scope, clock),
-    secret(name) {
-      const value = env[name]
-      // Tools that set secrets leave a line feed.
-      return typeof value === 'string' && value.trim() !== '' ? value.trim() : null
-    },
+    secret: (name) => secretValue(env, name),
   }
 }
 

@@ -6,6 +6,7 @@ import { KeyCache } from '../../src/core/key/key-cache.ts'
 import { parseKeyText } from '../../src/core/key/key-text.ts'
 import type { Awaitable, Outcome } from '../../src/core/outcome.ts'
 import { keyRecordName } from '../../src/core/storage-layout.ts'
+import { Pools } from '../../src/core/upstream/pools.ts'
 import { clock } from '../../src/platform/clock.ts'
 import { digest } from '../../src/platform/digest.ts'
 import { createKeyAdmin } from '../../src/platform/key-admin.ts'
@@ -35,7 +36,9 @@ async function newKey(account: string, key: object = { name: 'k' }): Promise<Iss
 /** What an isolate that knows nothing yet finds of a key. */
 function findAnew(text: string): Awaitable<Outcome<KnownKey>> {
   const cache = new KeyCache()
-  const links = new LedgerLinks({ ledgers: env.LEDGER, clock, random }, (record) => cache.override(record))
+  const links = new LedgerLinks({ ledgers: env.LEDGER, clock, random, pools: new Pools() }, (record) =>
+    cache.override(record),
+  )
   const stores = { kv: env.KEYS, links, cache, ring: testRing() }
   const source = createKeySource({ ...stores, shield: noShield, settings: () => null, digest, clock })
   const target = { scheme: 'https', host: 'gateway.test', path: '/', query: '', encodedSlash: false } as const

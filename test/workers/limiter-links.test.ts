@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Pools } from '../../src/core/upstream/pools.ts'
 import type { Ledger } from '../../src/durable/ledger/ledger.ts'
 import { callTwice, RoundTrip } from '../../src/platform/ledger-link-call.ts'
 import { LedgerLinks } from '../../src/platform/ledger-links.ts'
@@ -11,7 +12,7 @@ function linksTo(ledger: BookLedger, clock: FakeClock, max?: number): LedgerLink
   const ledgers = {
     getByName: () => ({ sync: ledger.sync.bind(ledger) }),
   } as unknown as DurableObjectNamespace<Ledger>
-  return new LedgerLinks({ ledgers, clock, random }, () => {}, max)
+  return new LedgerLinks({ ledgers, clock, random, pools: new Pools() }, () => {}, max)
 }
 
 describe('the links of an isolate', () => {

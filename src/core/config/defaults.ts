@@ -88,6 +88,7 @@ export const defaultHealth: HealthPolicy = {
   windowMs: 10_000,
   openMs: 10_000,
   failFast: false,
+  checkEveryMs: null,
 }
 
 export const defaultConcurrency: ConcurrencyPolicy = {

@@ -8,6 +8,9 @@ const retryFields = Object.keys(defaultRetries)
 const healthFields = Object.keys(defaultHealth)
 const concurrencyFields = Object.keys(defaultConcurrency)
 
+/** How often a target may be asked without traffic. Milliseconds. */
+export const checkEveryRange = { min: 1_000, max: 3_600_000 } as const
+
 const retriesMax = 10
 const placesMax = 10_000
 
@@ -50,6 +53,10 @@ function parseHealth(place: Place): HealthPolicy {
     windowMs: optional(field('windowMs'), milliseconds, defaultHealth.windowMs),
     openMs: optional(field('openMs'), milliseconds, defaultHealth.openMs),
     failFast: optional(field('failFast'), flag, defaultHealth.failFast),
+    checkEveryMs: optionalOrNull(
+      field('checkEveryMs'),
+      integerBetween(checkEveryRange.min, checkEveryRange.max),
+    ),
   }
 }
 

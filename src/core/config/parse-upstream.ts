@@ -56,7 +56,11 @@ function parseUpstream(place: Place, name: string): ParsedUpstream {
     if (target !== null) targets.push(target)
   }
   checkTargets(targets, field('targets'))
-  return { upstream: { name, targets, ...parsePool(field) }, dialect }
+  const pool = parsePool(field)
+  if (pool.health.checkEveryMs !== null && targets.every(({ checkPath }) => checkPath === null)) {
+    note(field('targets'), 'a target with checkPath, since health has checkEveryMs', 'none')
+  }
+  return { upstream: { name, targets, ...pool }, dialect }
 }
 
 /** Of canaries alone nobody would know where the rest goes. */

@@ -82,6 +82,8 @@ export interface HealthPolicy {
   readonly openMs: number
   /** Whether a target that is out because it gave no answers gets no calls at all, though no other is left. */
   readonly failFast: boolean
+  /** How often targets with a `checkPath` are asked without any traffic; null for never. */
+  readonly checkEveryMs: number | null
 }
 
 /** How many calls of one target an isolate has at a time. */

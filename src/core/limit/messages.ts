@@ -4,6 +4,8 @@
  */
 import type { AccountNews } from '../key/account-news.ts'
 import type { KeyRecord } from '../key/key-record.ts'
+import type { TargetHint } from '../upstream/hints.ts'
+import type { TargetCheck } from '../upstream/target-check.ts'
 import type { AppliedLimit, LimitSpec } from './spec.ts'
 
 /** Permits to take from one counter: requests, tokens, micro-dollars or slots. */
@@ -88,6 +90,10 @@ export interface SyncRequest {
   readonly sequence: number | null
   /** Ids of keys whose records are asked for. */
   readonly keys: readonly string[]
+  /** Targets that the isolate has taken out a moment ago; absent when there are none. */
+  readonly hints?: readonly TargetHint[]
+  /** Targets that are to be checked without traffic; said every two minutes. */
+  readonly checks?: readonly TargetCheck[]
 }
 
 /** What the Ledger gives of one counter. */
@@ -136,4 +142,6 @@ export interface SyncReply {
   readonly account: AccountNews | null
   /** Records asked for; null for a key that does not exist. */
   readonly keys: readonly { readonly id: string; readonly record: KeyRecord | null }[]
+  /** What others have found out about targets; absent when that is nothing. */
+  readonly hints?: readonly TargetHint[]
 }

@@ -1,4 +1,5 @@
 import type { HealthPolicy } from '../config/types.ts'
+import type { HeardHint } from './hints.ts'
 
 /**
  * How a call ended as far as the target's health goes. `failed`: it answered with an error of its own; `unanswered`: not
@@ -21,7 +22,8 @@ const warningShare = 0.5
  * The health of one target as one isolate has seen it. Failures in a row, or a share of the calls, take it out: others are
  * preferred, but the last one is still called, since a few requests that a target cannot bear must not cut everyone
  * off. Where the upstream fails fast, calls in a row that got no answer at all open a breaker: nothing gets through, to
- * the last target neither. Either ends by a single probe once the time is over.
+ * the last target neither. Either ends by a single probe once the time is over. What others say of the target is no more
+ * than a suspicion: it is probed by one call at a time, for some seconds at most.
  */
 export class Health {
   readonly #policy: HealthPolicy
@@ -32,6 +34,12 @@ export class Health {
   #breaks = 0
   #openUntilMs = -Infinity
   #out: 'open' | 'shunned' | null = null
+  #outSinceMs = -Infinity
+  /** When others last found out anything, and until when the target is suspected for that. */
+  #heardMs = -Infinity
+  #suspectedUntilMs = -Infinity
+  /** When it was last found well from here. */
+  #wellMs = -Infinity
   #probeUntilMs = -Infinity
   #restUntilMs = -Infinity
   #warnedUntilMs = -Infinity
@@ -45,7 +53,9 @@ export class Health {
 
   condition(nowMs: number): Condition {
     if (this.#out === null) {
-      return nowMs < this.#restUntilMs || nowMs < this.#warnedUntilMs ? 'shunned' : 'well'
+      if (nowMs < this.#restUntilMs || nowMs < this.#warnedUntilMs) return 'shunned'
+      if (nowMs >= this.#suspectedUntilMs) return 'well'
+      return nowMs >= this.#probeUntilMs ? 'probe' : 'shunned'
     }
     return nowMs >= this.#openUntilMs && nowMs >= this.#probeUntilMs ? 'probe' : this.#out
   }
@@ -53,6 +63,11 @@ export class Health {
   /** Whether the breaker is open, so that not even a last target may be called without a probe. */
   get isOpen(): boolean {
     return this.#out === 'open'
+  }
+
+  /** Since when it has been out by what was seen from here; null while it is not. Milliseconds since the epoch. */
+  get outSinceMs(): number | null {
+    return this.#out === null ? null : this.#outSinceMs
   }
 
   /** Milliseconds until a target that is open may be probed; at least 1. */
@@ -70,6 +85,23 @@ export class Health {
     this.#restUntilMs = Math.max(this.#restUntilMs, untilMs)
   }
 
+  /**
+   * Takes in what others have found out; what was seen from here since then counts for more. A target that is out is well
+   * once its time is over, and may be probed at once before that.
+   */
+  hear({ state, atMs, untilMs }: HeardHint, nowMs: number): void {
+    if (atMs < this.#heardMs || untilMs <= nowMs) return
+    this.#heardMs = atMs
+    if (state === 'out') {
+      if (this.#out === null && atMs > this.#wellMs) this.#suspectedUntilMs = untilMs
+      return
+    }
+    this.#endSuspicion()
+    if (this.#out === null || atMs <= this.#outSinceMs) return
+    if (nowMs >= this.#openUntilMs) this.#recover(nowMs)
+    else this.#openUntilMs = nowMs
+  }
+
   /** Notes how a call came out, up to the headers of its answer. */
   report(report: HealthReport, nowMs: number): void {
     if (report === 'ignored') return this.#endProbe()
@@ -78,7 +110,7 @@ export class Health {
     this.#failures += 1
     this.#unanswered = report === 'unanswered' ? this.#unanswered + 1 : 0
     if (this.#failures >= warningFailures) this.#warnedUntilMs = nowMs + this.#policy.openMs * warningShare
-    this.#judge(this.#failures, nowMs)
+    this.#judge(nowMs < this.#suspectedUntilMs ? Infinity : this.#failures, nowMs)
   }
 
   /** Notes how an answer ended whose headers were good. */
@@ -93,8 +125,15 @@ export class Health {
   }
 
   /** A check from the side found the target well: it may be called again. */
-  reinstate(): void {
-    this.#recover(this.#openUntilMs)
+  reinstate(nowMs: number): void {
+    this.#openUntilMs = Math.min(this.#openUntilMs, nowMs)
+    this.#recover(nowMs)
+  }
+
+  #endSuspicion(): void {
+    if (this.#suspectedUntilMs === -Infinity) return
+    this.#suspectedUntilMs = -Infinity
+    if (this.#out === null) this.#endProbe()
   }
 
   #endProbe(): void {
@@ -106,6 +145,8 @@ export class Health {
     this.#failures = 0
     this.#unanswered = 0
     this.#warnedUntilMs = -Infinity
+    this.#wellMs = nowMs
+    this.#endSuspicion()
     if (this.#out === null || nowMs < this.#openUntilMs) return
     this.#out = null
     this.#breaks = 0
@@ -134,7 +175,9 @@ export class Health {
   #takeOut(out: 'open' | 'shunned', nowMs: number): void {
     // Calls that were under way when it went out say nothing new, and must not keep it out for ever.
     if (this.#out === out && nowMs < this.#openUntilMs) return
+    this.#endSuspicion()
     this.#out = out
+    this.#outSinceMs = nowMs
     this.#openUntilMs = nowMs + this.#policy.openMs
     this.#endProbe()
   }

@@ -1,6 +1,7 @@
 import type { Target, Upstream } from '../config/types.ts'
 import { FirstByteTimes } from './first-byte.ts'
 import { Health } from './health.ts'
+import { targetKey } from './hints.ts'
 import { Slots } from './slots.ts'
 import { hashText } from './sticky.ts'
 
@@ -11,6 +12,8 @@ export class Member {
   readonly slots: Slots
   readonly times = new FirstByteTimes()
   readonly hash: number
+  /** Its name among isolates. */
+  readonly key: string
   /** Until when a check from the side is on its way. */
   checkingUntilMs = -Infinity
 
@@ -19,6 +22,7 @@ export class Member {
     this.health = new Health(health)
     this.slots = new Slots(concurrency)
     this.hash = hashText(target.id)
+    this.key = targetKey(target)
   }
 
   /** What one more call would wait, weighed: the average first byte times the calls under way (Finagle's load metric). */

@@ -1,6 +1,7 @@
 import type { Upstream } from '../config/types.ts'
 import type { Onward } from './came-back.ts'
 import { chooseMember, type Wish } from './choose.ts'
+import type { HeardHint } from './hints.ts'
 import { Member } from './member.ts'
 import { RetryBudget } from './retry-budget.ts'
 
@@ -16,18 +17,21 @@ export interface Next {
 }
 
 /**
- * An upstream as one isolate sees it: its targets with their health and places, and the one budget for retries. Nothing
- * of it is shared with other isolates, and a new configuration begins anew.
+ * An upstream as one isolate sees it: its targets with their health and places, and the one budget for retries. A new
+ * configuration begins anew.
  */
 export class Pool {
   readonly upstream: Upstream
   readonly members: readonly Member[]
   readonly budget: RetryBudget
+  /** When a request last came to it. */
+  usedMs: number
 
   constructor(upstream: Upstream, nowMs: number) {
     this.upstream = upstream
     this.members = upstream.targets.map((target) => new Member(target, upstream))
     this.budget = new RetryBudget(upstream.retries, upstream.hedgeShare, nowMs)
+    this.usedMs = nowMs
   }
 
   /** The target for a request's first attempt. */
@@ -57,6 +61,11 @@ export class Pool {
     return null
   }
 
+  /** Takes in what others have found out about a target; one that is not of this pool is nothing to it. */
+  hear(target: string, heard: HeardHint, nowMs: number): void {
+    for (const { key, health } of this.members) if (key === target) health.hear(heard, nowMs)
+  }
+
   /** Those that are well or to be probed; where there are none, all whose breaker is not open. */
   #usable(members: readonly Member[], nowMs: number): readonly Member[] {
     const preferred = members.filter((member) => isPreferred(member, nowMs))
@@ -73,17 +82,4 @@ export class Pool {
 function isPreferred({ health, target }: Member, nowMs: number): boolean {
   const condition = health.condition(nowMs)
   return condition === 'well' || (condition === 'probe' && target.checkPath === null)
-}
-
-/** The pools of an isolate. A pool goes with the configuration it was made for. */
-export class Pools {
-  readonly #pools = new WeakMap<Upstream, Pool>()
-
-  of(upstream: Upstream, nowMs: number): Pool {
-    const known = this.#pools.get(upstream)
-    if (known !== undefined) return known
-    const made = new Pool(upstream, nowMs)
-    this.#pools.set(upstream, made)
-    return made
-  }
 }

@@ -6,6 +6,9 @@ import type { KeyChange, KeyRecord } from '../../core/key/key-record.ts'
 import type { IssuedKey } from '../../core/key/record-life.ts'
 import type { SyncReply, SyncRequest } from '../../core/limit/messages.ts'
 import type { LimitSpec } from '../../core/limit/spec.ts'
+import { registryName } from '../../core/storage-layout.ts'
+import { readHints, type TargetHint } from '../../core/upstream/hints.ts'
+import type { TargetCheck } from '../../core/upstream/target-check.ts'
 import type { AccountUsage, DayRange, KeyStanding, KeyUsage } from '../../core/usage/usage-report.ts'
 import type { Env } from '../../env.ts'
 import { AccountKeys } from './account-keys.ts'
@@ -14,6 +17,7 @@ import { newsFor } from './news.ts'
 import { nothingServed, Permits, refused } from './permits.ts'
 import { readRequest } from './read-request.ts'
 import { Tables } from './tables.ts'
+import { Targets } from './targets.ts'
 import { Upkeep } from './upkeep.ts'
 
 /** What a Ledger that nobody opened says. */
@@ -30,6 +34,7 @@ const nobody = { ...nothingServed, account: null, keys: [] } as const
 export class Ledger extends DurableObject<Env> {
   readonly #tables: Tables
   readonly #keys: AccountKeys
+  readonly #targets: Targets
   readonly #upkeep: Upkeep
   /** Limits in memory, in the present life of the Ledger. */
   #permits: Permits
@@ -44,6 +49,7 @@ export class Ledger extends DurableObject<Env> {
     this.#account = opened ? tables.accounts.load() : null
     this.#keys = new AccountKeys(tables.keys, tables.news)
     this.#permits = new Permits(tables, crypto.randomUUID())
+    this.#targets = new Targets(tables.targets, opened, Date.now())
     this.#upkeep = new Upkeep(ctx, tables.keys, {
       permits: () => this.#permits,
       decide: (work) => this.#decide(work),
@@ -159,7 +165,16 @@ export class Ledger extends DurableObject<Env> {
         ? nothingServed
         : this.#decide(() => this.#permits.serve(permits, account.state, nowMs))
     if (permits !== null) this.#upkeep.later(nowMs)
-    return { ...reply, ...served, ...newsFor(message, account, this.#tables, nowMs) }
+    this.#targets.hear(message.hints, nowMs)
+    const wanted = this.#targets.want(message.checks, nowMs)
+    if (wanted.length > 0) this.ctx.waitUntil(this.#haveChecked(wanted, account))
+    const news = newsFor(message, account, this.#tables, nowMs)
+    return { ...reply, ...served, ...news, ...this.#targets.telling(nowMs) }
+  }
+
+  /** The Registry's checks have found out something about targets. */
+  hearTargets(hints: readonly TargetHint[]): void {
+    if (this.#account !== null) this.#write(() => this.#targets.learn(readHints(hints), Date.now()))
   }
 
   /** How a key stands, for its holder. @returns refusals `account_unknown`, `key_unknown`. */
@@ -183,6 +198,16 @@ export class Ledger extends DurableObject<Env> {
   /** What is due: records to KV, reservations that nobody settled, sweeping. Never throws, and may run twice. */
   override async alarm(): Promise<void> {
     if (this.#account !== null) await this.#upkeep.alarm(this.env.KEYS, this.#account.id)
+  }
+
+  /** Nobody waits for this: without the Registry targets are not checked, and nothing else. */
+  async #haveChecked(checks: readonly TargetCheck[], { id, generation }: LedgerAccount): Promise<void> {
+    try {
+      const registry = this.env.REGISTRY.getByName(registryName)
+      this.hearTargets(await registry.watchTargets({ account: id, generation }, checks))
+    } catch {
+      // The isolates ask again.
+    }
   }
 
   /** Does something whole, or not at all. */

@@ -1,6 +1,7 @@
 import { dueNow, nextRoundMs } from '../../core/key/outbox.ts'
 import { keyRecordName } from '../../core/storage-layout.ts'
 import { within } from '../../core/within.ts'
+import { timers } from '../timers.ts'
 import type { KeyTable, OutboxRow } from './key-table.ts'
 
 /** Records written to KV in one round. */
@@ -53,13 +54,6 @@ export class Outbox {
   async #heedLate(written: Promise<boolean>, row: OutboxRow): Promise<void> {
     if ((await written) && this.#keys.markOvertaken(row)) this.#overtaken()
   }
-}
-
-const timers = {
-  after(ms: number, action: () => void): () => void {
-    const timer = setTimeout(action, ms)
-    return () => clearTimeout(timer)
-  },
 }
 
 /** @returns false when KV refuses; never rejects */

@@ -7,6 +7,8 @@ import type {
   Take,
 } from '../../core/limit/messages.ts'
 import { isLimitSpec } from '../../core/limit/read-spec.ts'
+import { readHints, type TargetHint } from '../../core/upstream/hints.ts'
+import { readChecks, type TargetCheck } from '../../core/upstream/target-check.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -18,7 +20,7 @@ const replyWithinMsMax = 10_000
 const sources = ['measured', 'estimated', 'lost'] as const
 
 /** The part of a message that is about limits. */
-export type PermitRequest = Omit<SyncRequest, 'v' | 'sequence' | 'keys'>
+export type PermitRequest = Omit<SyncRequest, 'v' | 'sequence' | 'keys' | 'hints' | 'checks'>
 
 /** A message, as far as it can be understood. */
 export interface ReadRequest {
@@ -27,6 +29,8 @@ export interface ReadRequest {
   readonly seq: number
   readonly sequence: number | null
   readonly keys: readonly string[]
+  readonly hints: readonly TargetHint[]
+  readonly checks: readonly TargetCheck[]
 }
 
 /**
@@ -41,6 +45,8 @@ export function readRequest(value: unknown): ReadRequest {
     seq,
     sequence: isAmount(from.sequence) ? from.sequence : null,
     keys: listOf(from.keys, (key) => (isText(key) ? key : null)).slice(0, keysMax),
+    hints: readHints(from.hints),
+    checks: readChecks(from.checks),
   }
 }
 

@@ -5,6 +5,7 @@ import { NewsTable } from './news-table.ts'
 import { PermitTable } from './permit-table.ts'
 import { PurgeTable } from './purge-table.ts'
 import { ReservationTable } from './reservation-table.ts'
+import { TargetTable } from './target-table.ts'
 import { UsageTable } from './usage-table.ts'
 
 /** Everything a Ledger keeps in SQLite. Tables are only ever added, so that an older Ledger's rows go on working. */
@@ -15,6 +16,7 @@ export class Tables {
   readonly permits: PermitTable
   readonly purges: PurgeTable
   readonly reservations: ReservationTable
+  readonly targets: TargetTable
   readonly usage: UsageTable
 
   constructor(sql: SqlStorage) {
@@ -24,6 +26,7 @@ export class Tables {
     this.permits = new PermitTable(sql)
     this.purges = new PurgeTable(sql)
     this.reservations = new ReservationTable(sql)
+    this.targets = new TargetTable(sql)
     this.usage = new UsageTable(sql)
   }
 
@@ -35,6 +38,7 @@ export class Tables {
     this.permits.create()
     this.purges.create()
     this.reservations.create()
+    this.targets.create()
     this.usage.create()
     this.news.adopt(nowMs - toldForMs, nowMs)
   }

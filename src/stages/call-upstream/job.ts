@@ -3,7 +3,8 @@ import type { Attempt } from '../../core/upstream/attempt.ts'
 import { isIdempotent, type Resending } from '../../core/upstream/came-back.ts'
 import type { Wish } from '../../core/upstream/choose.ts'
 import type { Member } from '../../core/upstream/member.ts'
-import type { Pool, Pools } from '../../core/upstream/pool.ts'
+import type { Pool } from '../../core/upstream/pool.ts'
+import type { Pools } from '../../core/upstream/pools.ts'
 import { hashPrefix, hashText } from '../../core/upstream/sticky.ts'
 import type {
   Clock,

@@ -6,6 +6,7 @@ import type { KeyRing } from '../../../src/core/key/key-ring.ts'
 import { formatKeyText, macInput, macText, newIdentifier, newSecret } from '../../../src/core/key/key-text.ts'
 import type { Need, NeedAnswer, SyncReply, SyncRequest } from '../../../src/core/limit/messages.ts'
 import type { AppliedLimit } from '../../../src/core/limit/spec.ts'
+import { Pools } from '../../../src/core/upstream/pools.ts'
 import type { Ledger } from '../../../src/durable/ledger/ledger.ts'
 import { digest } from '../../../src/platform/digest.ts'
 import { keyHash } from '../../../src/platform/key-mac.ts'
@@ -95,7 +96,9 @@ export class FakeStores {
     } as unknown as DurableObjectNamespace<Ledger>
     const { clock } = this
     const cache = new KeyCache()
-    const links = new LedgerLinks({ ledgers, clock, random }, (record) => cache.override(record))
+    const links = new LedgerLinks({ ledgers, clock, random, pools: new Pools() }, (record) =>
+      cache.override(record),
+    )
     const shield: Shield = { allows: (x) => this.shield.allows(x) }
     const source = createKeySource({
       kv,

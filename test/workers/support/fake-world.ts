@@ -7,7 +7,7 @@ import { isRefusal, type Awaitable, type Outcome } from '../../../src/core/outco
 import type { RequestRecord } from '../../../src/core/record.ts'
 import type { Refusal } from '../../../src/core/refusal.ts'
 import { canonicalTarget, type CanonicalTarget } from '../../../src/core/route/canonical-target.ts'
-import { Pools } from '../../../src/core/upstream/pool.ts'
+import { Pools } from '../../../src/core/upstream/pools.ts'
 import { noPurges } from '../../../src/core/cache/purge-log.ts'
 import type { Deps } from '../../../src/gateway/deps.ts'
 import { digest } from '../../../src/platform/digest.ts'

@@ -3,6 +3,7 @@ import type { Route } from '../../../src/core/config/types.ts'
 import { KeyCache } from '../../../src/core/key/key-cache.ts'
 import type { KeyRecord } from '../../../src/core/key/key-record.ts'
 import { isRefusal, type Outcome } from '../../../src/core/outcome.ts'
+import { Pools } from '../../../src/core/upstream/pools.ts'
 import type { Ledger } from '../../../src/durable/ledger/ledger.ts'
 import { digest } from '../../../src/platform/digest.ts'
 import { createKeySource } from '../../../src/platform/key-source.ts'
@@ -48,7 +49,9 @@ export class LimitWorld {
     } as unknown as DurableObjectNamespace<Ledger>
     const kv = { get: async () => null } as unknown as KVNamespace
     const cache = new KeyCache()
-    const links = new LedgerLinks({ ledgers, clock, random }, (record) => cache.override(record))
+    const links = new LedgerLinks({ ledgers, clock, random, pools: new Pools() }, (record) =>
+      cache.override(record),
+    )
     const keys = createKeySource({
       kv,
       links,
